@@ -1,0 +1,270 @@
+"""Hostile webhook bodies through the parser and through a real server, which then has to draw all it stored.
+
+`python -m bench.hostile` prints the figures and ends with 1 where a promise is broken: nothing raises, no 5xx, no answer
+over a second, every stored call is drawn on its page, on the board and in the stream, and no markup of it gets through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import unescape
+from itertools import islice
+from pathlib import Path
+from threading import local
+from zoneinfo import ZoneInfo
+
+import httpx
+from pydantic_core import from_json, to_json
+
+from bench.bodies import SECRET
+from bench.servers import callboard
+from dashboard.callkaro.report import LONGEST_CALL_SECONDS, CallReport, Ignored, Report, Unreadable, read_report
+from dashboard.callkaro.transcript import read_transcript
+from dashboard.calls import columns_of, merge, micros
+from tests.events import read_events
+from tests.hostile import heavy_bodies, hostile_bodies, hostile_body
+
+WEBHOOK = "/webhook/call-webhook"
+MOST_SECONDS = 1.0
+AT_ONCE = 4
+EXPECTED_STATUSES = {200, 400}
+_PATIENCE = 30.0
+_ZONE = ZoneInfo("Asia/Kolkata")
+_EARLIEST, _LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000, 2100))
+# Pieces of the hostile markup, as they would stand in a page if they were not escaped.
+_THROUGH = re.compile(
+    rb"<script>alert|<img src=x|<h1>out|<hx-partial hx-target='body'|' onmouseover='alert|href=\"(?:javascript|data|vbscript|file):",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Tally:
+    """What a phase saw; `broken` are the promises it saw broken, in words."""
+
+    name: str
+    count: int = 0
+    slowest: float = 0.0
+    slowest_what: str = ""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+
+    def note(self, what: str, outcome: str, seconds: float) -> None:
+        self.count += 1
+        self.outcomes[outcome] += 1
+        if seconds > self.slowest:
+            self.slowest, self.slowest_what = seconds, what
+
+    def __str__(self) -> str:
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
+        return f"{self.name:<16} {self.count:>8,}   slowest {1000 * self.slowest:6.0f} ms ({self.slowest_what})   {outcomes}"
+
+
+def read_all(bodies: Iterable[tuple[str, bytes]]) -> Tally:
+    """Every body through everything that is pure: reading, columns, transcript, JSON there and back, merging."""
+    tally = Tally("bodies read")
+    before: dict[str, object] = {}
+    for what, body in bodies:
+        began = time.perf_counter()
+        try:
+            reading = read_report(body)
+            taken = time.perf_counter() - began
+            tally.note(what, type(reading).__name__.lower(), taken)
+            if isinstance(reading, Report):
+                before = _check_report(reading, before)
+            elif isinstance(reading, Ignored | Unreadable):
+                reading[0].encode()
+        except Exception as problem:  # noqa: BLE001 (whatever it is, it is what this looks for)
+            tally.broken.append(f"{what}: {problem!r:.200}")
+    return tally
+
+
+def _check_report(reading: Report, before: dict[str, object]) -> dict[str, object]:
+    """All that storing and drawing will take for granted. Raises AssertionError, or whatever breaks."""
+    data = reading.data
+    stored = to_json(data)
+    assert b"\\u0000" not in stored or b"\\\\u0000" in stored, "NUL got through"
+    assert from_json(stored) == data, "JSON there and back is another value"
+    columns = columns_of(
+        CallReport.model_validate(data), try_count=0, first_received_at=_EARLIEST, source_timezone=_ZONE
+    )
+    for value in columns.values():
+        if isinstance(value, str):
+            assert "\0" not in value
+            value.encode()
+    assert _EARLIEST <= columns["at"] < _LATEST
+    assert columns["duration_seconds"] is None or 0 <= columns["duration_seconds"] <= LONGEST_CALL_SECONDS
+    for name in ("type", "agent", "version", "campaign", "reason", "customer_name", "customer_number", "disposition"):
+        assert len(columns[name]) <= 200, name
+    for turn in read_transcript(CallReport.model_validate(data).transcription):
+        turn.text.encode()
+    once = merge(before, data)
+    assert merge(once, data) == once, "a repetition changes the call"
+    return data
+
+
+def post_all(url: str, bodies: Iterable[tuple[str, bytes]], token: str = "") -> Tally:
+    """Every body to the webhook, a few at a time."""
+    tally = Tally("bodies posted")
+    with _Clients(url) as clients:
+
+        def post(numbered: tuple[str, bytes]) -> tuple[str, int, float]:
+            what, body = numbered
+            began = time.perf_counter()
+            answer = clients.mine().post(WEBHOOK, content=body, params={"token": token} if token else {})
+            return what, answer.status_code, time.perf_counter() - began
+
+        for what, status, seconds in clients.each(post, bodies):
+            tally.note(what, str(status), seconds)
+            if status not in EXPECTED_STATUSES:
+                tally.broken.append(f"{what}: answered {status}")
+    return tally
+
+
+def draw_all(url: str, database: Path) -> list[Tally]:
+    """Every stored call on its own page, on the board page by page, and in one stream from the first number on."""
+    with closing(sqlite3.connect(database)) as connection:
+        ids = [row[0] for row in connection.execute("SELECT id FROM call ORDER BY id")]
+        head = connection.execute("SELECT seq FROM clock").fetchone()[0]
+    calls = Tally("calls drawn")
+    with _Clients(url) as clients:
+        for page in clients.each(lambda call_id: _get(clients.mine(), f"/calls/{call_id}"), ids):
+            _judge(calls, page)
+        board, listed = _walk_board(clients.mine())
+        stream, streamed = _read_stream(clients.mine(), head)
+    for tally, found in ((board, listed), (stream, streamed)):
+        if found != set(ids):
+            tally.broken.append(f"{len(found):,} of {len(ids):,} calls were there")
+    return [calls, board, stream]
+
+
+@dataclass(frozen=True)
+class _Page:
+    path: str
+    status: int
+    body: bytes
+    seconds: float
+
+
+def _get(client: httpx.Client, path: str) -> _Page:
+    began = time.perf_counter()
+    answer = client.get(path)
+    return _Page(path, answer.status_code, answer.content, time.perf_counter() - began)
+
+
+def _judge(tally: Tally, page: _Page) -> None:
+    tally.note(page.path, str(page.status), page.seconds)
+    if page.status != 200:
+        tally.broken.append(f"{page.path}: answered {page.status}")
+    if through := _THROUGH.search(page.body):
+        tally.broken.append(f"{page.path}: markup got through: {through[0]!r}")
+
+
+def _walk_board(client: httpx.Client) -> tuple[Tally, set[int]]:
+    """The board from its first page to its oldest, and once through the filters that it offers there."""
+    tally, found = Tally("board pages"), set[int]()
+    path, first = "/", b""
+    while path:
+        page = _get(client, path)
+        _judge(tally, page)
+        first = first or page.body
+        found |= {int(call_id) for call_id in re.findall(rb'<tr id="call-(\d+)"', page.body)}
+        older = re.search(rb'<p id="older"><a href="([^"]+)"', page.body)
+        path = unescape(older[1].decode()) if older else ""
+    for link in islice(re.findall(rb'<li><a href="([^"]+)"', first), 150):
+        _judge(tally, _get(client, unescape(link.decode())))
+    return tally, found
+
+
+def _read_stream(client: httpx.Client, head: int) -> tuple[Tally, set[int]]:
+    """A page that has seen nothing yet, until it has seen everything."""
+    tally, stream = Tally("stream frames"), b""
+    began = time.perf_counter()
+    with client.stream("GET", "/live?after=0") as answer:
+        for chunk in answer.iter_raw():
+            stream += chunk
+            if int(read_events(stream[-200_000:]).last_id or 0) >= head:
+                break
+    seconds = time.perf_counter() - began
+    found = set[int]()
+    for event in read_events(stream).events:
+        tally.note("all together", event.type, seconds)
+        found |= {int(call_id) for call_id in re.findall(r'<tr id="call-(\d+)"', event.data)}
+    if through := _THROUGH.search(stream):
+        tally.broken.append(f"/live: markup got through: {through[0]!r}")
+    return tally, found
+
+
+class _Clients:
+    """A few threads with a connection each."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._threads = ThreadPoolExecutor(AT_ONCE)
+        self._local = local()
+        self._all: list[httpx.Client] = []
+
+    def __enter__(self) -> _Clients:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+        for client in self._all:
+            client.close()
+
+    def mine(self) -> httpx.Client:
+        if not hasattr(self._local, "client"):
+            self._local.client = httpx.Client(base_url=self._url, timeout=_PATIENCE, trust_env=False)
+            self._all.append(self._local.client)
+        client: httpx.Client = self._local.client
+        return client
+
+    def each(self, do, items):  # type: ignore[no-untyped-def]
+        return self._threads.map(do, items)
+
+
+def numbered(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
+    """Bodies with the name under which `hostile_body` makes them again."""
+    return ((f"body {seed}/{number}", body) for number, body in enumerate(hostile_bodies(seed, count)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)
+    parser.add_argument("--read", type=int, default=100_000, help="bodies through the parser (default %(default)s)")
+    parser.add_argument("--post", type=int, default=5_000, help="bodies through HTTP (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    tallies = [read_all(numbered(options.seed, options.read))]
+    print(tallies[0], flush=True)
+    with tempfile.TemporaryDirectory(prefix="callboard-hostile-") as folder, callboard(Path(folder)) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        tallies.append(post_all(url, [*heavy_bodies(), *numbered(options.seed, options.post)], SECRET))
+        print(tallies[-1], flush=True)
+        for tally in draw_all(url, server.database):
+            tallies.append(tally)
+            print(tally, flush=True)
+    broken = [problem for tally in tallies for problem in tally.broken]
+    broken += [
+        f"{tally.name}: {tally.slowest_what} took {tally.slowest:.2f} s"
+        for tally in tallies[1:]
+        if tally.slowest > MOST_SECONDS
+    ]
+    print(f"{len(broken)} promises broken" if broken else "Every promise held.")
+    for problem in broken[:50]:
+        print(f"  {problem}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

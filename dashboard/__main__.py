@@ -1,0 +1,251 @@
+"""The command line: serve · demo · simulate · migrate · import · rebuild."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from dashboard import __version__
+from dashboard.app import create_app, stop
+from dashboard.callkaro.report import read_report
+from dashboard.database import Database, is_away
+from dashboard.migrations import NewerSchema, migrate
+from dashboard.server import CannotListen, listen, serve
+from dashboard.settings import BadSetting, Settings
+from dashboard.simulator.demo import demo
+from dashboard.simulator.options import add_simulate_arguments, options_from
+from dashboard.simulator.post import simulate
+from dashboard.store.inbox import Arrival, record
+from dashboard.store.rebuild import find_unread, retell_after, take_in
+from dashboard.web.parts import now_micros
+
+T = TypeVar("T")
+
+_IMPORT_BATCH = 200
+# How long a command waits for a database that is locked or gone.
+_PATIENCE_SECONDS = 30
+_TRY_AGAIN_SECONDS = 0.1
+
+
+class CannotRun(Exception):
+    """Why a command ends at once, in a sentence for whoever typed it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        code: int = options.run(options)
+    except (CannotRun, CannotListen, BadSetting, NewerSchema) as problem:
+        print(f"callboard: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description="A live board for AI phone calls.")
+    parser.add_argument("--version", action="version", version=f"Callboard {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, words: str, run: object) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(run=run)
+        return made
+
+    command("serve", "Serve the board; brings its database up to date first.", _serve)
+    made = command("demo", "A board of its own with simulated calls that can be heard.", _demo)
+    made.add_argument("--bind", default="127.0.0.1:8000", help="address of the demo board (default %(default)s)")
+    add_simulate_arguments(command("simulate", "Send simulated calls, or a file of reports, to a board.", _simulate))
+    command("migrate", "Bring the database up to date.", _migrate)
+    made = command(
+        "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
+    )
+    made.add_argument("file", type=Path)
+    command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild)
+    return parser
+
+
+def _serve(_: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    _refuse_open_board(settings)
+    database = _open(settings)
+    database.close()
+    app = create_app(settings)
+    asyncio.run(_serve_app(app, settings))
+    return 0
+
+
+async def _serve_app(app, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+    sockets = [listen(settings.bind)]
+    if settings.webhook_bind:
+        sockets.append(listen(settings.webhook_bind, setting="DASHBOARD_WEBHOOK_BIND"))
+    _greet(settings)
+    await serve(app, sockets, on_stop=partial(stop, app))
+
+
+def _greet(settings: Settings) -> None:
+    address = settings.public_url or f"http://{settings.bind}"
+    print(f"The board is at {address}")
+    print(f"CallKaro's webhook goes to {address}/webhook/call-webhook")
+    if settings.is_local and not settings.webhook_secrets:
+        print("Only this machine can reach it. To see it at work: python -m dashboard simulate --calls 20 --rate 2")
+    print("Stop it with Ctrl-C.", flush=True)
+
+
+def _refuse_open_board(settings: Settings) -> None:
+    """A board that others can reach needs a secret and an account (decision 9)."""
+    if settings.webhook_bind and not settings.webhook_secrets:
+        raise CannotRun("DASHBOARD_WEBHOOK_BIND is a door for tunnels, so it needs DASHBOARD_WEBHOOK_SECRET.")
+    if settings.is_local:
+        return
+    missing = []
+    if not settings.webhook_secrets:
+        missing.append("DASHBOARD_WEBHOOK_SECRET (for example the output of `openssl rand -hex 24`)")
+    if not settings.admin_password and not _has_account(settings):
+        missing.append("DASHBOARD_ADMIN_PASSWORD (makes the account `admin`)")
+    if missing:
+        raise CannotRun(
+            f"{settings.bind} can be reached by others, so the board needs " + " and ".join(missing) + ". "
+            "Set that and start again; or leave DASHBOARD_BIND, PORT and DASHBOARD_PUBLIC_URL unset, and the board is "
+            "for this machine only."
+        )
+
+
+def _has_account(settings: Settings) -> bool:
+    from dashboard.store.accounts import has_accounts
+
+    database = _open(settings)
+    try:
+        return database.read_now(has_accounts)
+    finally:
+        database.close()
+
+
+def _open(settings: Settings) -> Database:
+    """The database, brought up to date. Raises CannotRun where there is none."""
+    try:
+        database = Database(settings.database_url)
+    except OSError as problem:
+        raise CannotRun(
+            f"The folder of the database cannot be made: {problem.strerror}: {problem.filename}. "
+            "Set DASHBOARD_DATA or DASHBOARD_DATABASE_URL to a place that this user may write to."
+        ) from problem
+    try:
+        migrate(database)
+    except (SQLAlchemyError, OSError) as problem:
+        place = database.place
+        database.close()
+        raise CannotRun(f"The database {place} cannot be used: {_cause(problem)}") from problem
+    except NewerSchema:
+        database.close()
+        raise
+    return database
+
+
+def _cause(problem: Exception) -> str:
+    text = str(getattr(problem, "orig", None) or problem).strip()
+    return text.splitlines()[0] if text else type(problem).__name__
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    database = _open(Settings.from_env())
+    print(f"The database {database.place} is up to date.")
+    database.close()
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    return asyncio.run(demo(options.bind))
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    return asyncio.run(simulate(options_from(options)))
+
+
+def _import(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    database = _open(settings)
+    verdicts: dict[str, int] = {}
+    try:
+        with options.file.open("rb") as lines:
+            batch: list[Arrival] = []
+            for line in lines:
+                if body := line.strip():
+                    batch.append(Arrival(now_micros(), body, read_report(body), "application/json", "import"))
+                if len(batch) == _IMPORT_BATCH:
+                    _import_batch(database, settings, batch, verdicts)
+            _import_batch(database, settings, batch, verdicts)
+    except OSError as problem:
+        raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
+    finally:
+        database.close()
+    print("Taken in: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "nothing"))
+    return 0
+
+
+def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:
+    if batch:
+        for receipt in _patiently(
+            database, database.write_now, partial(record, arrivals=batch, source_timezone=settings.source_timezone)
+        ):
+            verdicts[receipt.verdict] = verdicts.get(receipt.verdict, 0) + 1
+        batch.clear()
+
+
+def _rebuild(_: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    database = _open(settings)
+    zone = settings.source_timezone
+    mended = 0
+    try:
+        last_id: int | None = 0
+        while unread := _patiently(database, database.read_now, partial(find_unread, last_id=last_id or 0)):
+            step = partial(take_in, inbox_ids=unread, source_timezone=zone)
+            mended += _patiently(database, database.write_now, step)
+            last_id = unread[-1]
+        last_id = 0
+        while last_id is not None:
+            retell = partial(retell_after, last_id=last_id, source_timezone=zone)
+            last_id, count = _patiently(database, database.write_now, retell)
+            mended += count
+    finally:
+        database.close()
+    print(f"Every call was told anew; {mended} {'row was' if mended == 1 else 'rows were'} not as their reports tell.")
+    return 0
+
+
+def _patiently(database: Database, door: Callable[[Callable[[Session], T]], T], step: Callable[[Session], T]) -> T:
+    """One step of a command, tried again while the database is away: a server may be writing beside it.
+
+    Raises CannotRun when the database stays away, or refuses the step.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return door(step)
+        except SQLAlchemyError as problem:
+            if not is_away(problem) or time.monotonic() > until:
+                raise CannotRun(
+                    f"The database {database.place} does not go along: {_cause(problem)}. "
+                    "What was done so far is kept, and the same command can be run again."
+                ) from problem
+            time.sleep(_TRY_AGAIN_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Makes the parts and hands them to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from quart import Response, request, send_from_directory
+from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from dashboard.archive import Archive
+from dashboard.database import Database
+from dashboard.feed import Feed
+from dashboard.intake import Intake
+from dashboard.migrations import migrate
+from dashboard.recordings.keep import Keep
+from dashboard.render import Renderer
+from dashboard.settings import Settings
+from dashboard.store.accounts import has_accounts
+from dashboard.web import account, api, call, health, hooks, live, recordings
+from dashboard.web import board as board_page
+from dashboard.web.door import guard, harden
+from dashboard.web.pages import problem_page
+from dashboard.web.parts import Callboard
+
+log = logging.getLogger(__name__)
+
+# What a page may send: its forms are small.
+LARGEST_FORM = 64 * 1024
+FORM_SECONDS = 10
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] = utc_now) -> Callboard:
+    """The whole board as one ASGI app. It migrates its database when it starts serving."""
+    settings = settings or Settings.from_env()
+    static = asset_folder("static")
+    app = Callboard("dashboard", static_folder=None)
+    app.config |= {"MAX_CONTENT_LENGTH": LARGEST_FORM, "BODY_TIMEOUT": FORM_SECONDS}
+    app.settings = settings
+    app.database = Database(settings.database_url)
+    app.draw = Renderer(
+        asset_folder("templates"),
+        timezone=settings.timezone,
+        indian_grouping=settings.indian_grouping,
+        static_version=_version_of(static),
+    )
+    app.keep = Keep(settings.data_folder / "recordings")
+    app.intake = Intake(app.database, settings.source_timezone)
+    app.feed = Feed(app.database, app.draw, now, settings.source_timezone.key)
+    app.archive = Archive(app.database, app.keep, settings.recording_hosts)
+    app.hooks = hooks.Hooks(app.intake, settings)
+    for module in (live, board_page, call, recordings, account, health, api):
+        app.register_blueprint(module.blueprint)
+    _serve_static(app, static)
+    app.before_request(guard)
+    app.after_request(harden)
+    app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(Exception, _apologise)
+    _run_parts(app)
+    return app
+
+
+def asset_folder(name: str) -> Path:
+    """`templates` or `static`: beside the package in a checkout, inside it once installed."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+
+
+def stop(app: Callboard) -> None:
+    """The server is about to stop: end the streams, and let nobody wait long."""
+    app.intake.stop()
+    app.feed.close()
+
+
+def _run_parts(app: Callboard) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    @app.before_serving
+    async def start() -> None:
+        await asyncio.to_thread(migrate, app.database)
+        await account.make_admin(app)
+        app.has_accounts = await app.database.read(has_accounts)
+        for part in (app.intake, app.feed, app.archive):
+            task = asyncio.create_task(part.run(), name=type(part).__name__)
+            task.add_done_callback(_report_end)
+            tasks.append(task)
+
+    @app.after_serving
+    async def finish() -> None:
+        stop(app)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(app.database.close)
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    """A part never ends by itself; if one does, the log must say so, for nothing else would."""
+    if not task.cancelled() and (problem := task.exception()):
+        log.critical("%s has stopped", task.get_name(), exc_info=problem)
+
+
+def _serve_static(app: Callboard, folder: Path) -> None:
+    @app.get("/static/<path:filename>")
+    async def static_file(filename: str) -> Response:
+        response = await send_from_directory(folder, filename, conditional="Range" not in request.headers)
+        # The address carries a hash of the content.
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _version_of(folder: Path) -> str:
+    """A short hash of all static files: an address that carries it may be cached for ever."""
+    sha = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            sha.update(path.read_bytes())
+    return sha.hexdigest()[:12]
+
+
+async def _explain(problem: HTTPException) -> ResponseReturnValue:
+    status = problem.code or 500
+    if request.path == "/live":
+        return Response(b"", status)
+    titles = {404: "There is nothing here", 405: "This cannot be done here", 413: "Too large"}
+    return problem_page(status, titles.get(status, problem.name), _sentences(status))
+
+
+async def _apologise(problem: Exception) -> ResponseReturnValue:
+    # The path alone: a query can hold the webhook's secret.
+    log.error("%s %s failed", request.method, request.path, exc_info=problem)
+    if request.path == "/live":
+        return Response(b"", 503)
+    sentence = "Something failed on the server; its log says what. Calls are still taken in. Try again in a moment."
+    return problem_page(500, "This page could not be shown", sentence)
+
+
+def _sentences(status: int) -> str:
+    return {
+        404: "The address is not one of this board's. Check the link, or go back to the board.",
+        405: "This address is not for that kind of request.",
+    }.get(status, "The request cannot be answered.")

@@ -1,0 +1,112 @@
+"""What a call is: who it is, how a later report changes it, and the facts it is filtered and counted by. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from dashboard.callkaro.report import JSON, CallReport, as_text
+from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
+
+_NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
+LONGEST_IN_A_ROW = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Facts(NamedTuple):
+    """What filters and figures look at. `at` is microseconds since 1970, UTC; no other part may stand for "none"."""
+
+    id: int
+    at: int
+    campaign: str
+    agent: str
+    version: str
+    type: str
+    reason: str
+    try_count: int
+    duration_seconds: int
+    converted: bool
+
+
+def micros(moment: datetime) -> int:
+    """A moment as microseconds since 1970, exactly."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def is_empty(value: JSON) -> bool:
+    """Empty is absent, null, "", [] and {}; false and 0 are values (decision 3)."""
+    return value is None or value == "" or value == [] or value == {}
+
+
+def merge(before: dict[str, JSON], later: dict[str, JSON]) -> dict[str, JSON]:
+    """The data after a later report: a later non-empty value wins, key by key inside objects; nothing is blanked."""
+    merged = dict(before)
+    for key, value in later.items():
+        known = merged.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merged[key] = merge(known, value)
+        elif key not in merged or not is_empty(value):
+            merged[key] = value
+    return merged
+
+
+def changes(before: dict[str, JSON], after: dict[str, JSON], path: str = "") -> list[tuple[str, JSON, JSON]]:
+    """What differs, as (path, before, after), one line a value: the revision that the call's page shows."""
+    found: list[tuple[str, JSON, JSON]] = []
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += changes(old, new, f"{path}{key} › ")
+        elif old != new:
+            found.append((f"{path}{key}", old, new))
+    return found
+
+
+def call_sid_of(report: CallReport, body: bytes) -> str:
+    """The platform's id of the call; a report without one is told apart by its bytes."""
+    return report.call_sid or f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def try_of(report: CallReport, tries_known: list[int]) -> int:
+    """Which try a report speaks of. A missing one means the call's only try, else the first (decision 2)."""
+    if report.try_count is not None:
+        return report.try_count
+    if len(tries_known) == 1:
+        return tries_known[0]
+    return INBOUND_TRY if report.type == "inbound" else 0
+
+
+def columns_of(
+    report: CallReport, *, try_count: int, first_received_at: int, source_timezone: ZoneInfo
+) -> dict[str, Any]:
+    """The call row's columns that follow from its merged data; `rebuild` gives the same again."""
+    moment = report.started_at(source_timezone)
+    started_at = None if moment is None else micros(moment)
+    return {
+        "at": first_received_at if started_at is None else started_at,
+        "started_at": started_at,
+        "type": report.type,
+        "agent": report.agent,
+        "version": report.version,
+        "campaign": report.campaign,
+        "reason": report.reason,
+        "duration_seconds": report.duration_seconds,
+        "converted": report.converted,
+        "from_number": report.from_number,
+        "to_number": report.to_number,
+        "customer_name": customer_name(report.metadata)[:LONGEST_IN_A_ROW],
+        "customer_number": report.from_number if is_inbound(report.type, try_count) else report.to_number,
+        "disposition": report.disposition[:LONGEST_IN_A_ROW],
+        "recording_url": report.recording_url,
+    }
+
+
+def customer_name(metadata: dict[str, JSON]) -> str:
+    """The name the campaign's file gave the customer, under the keys such files use."""
+    if name := as_text(metadata.get("name")):
+        return name
+    by_key = {key.strip().lower().replace(" ", "_"): value for key, value in metadata.items()}
+    return next((as_text(by_key[key]) for key in _NAME_KEYS if as_text(by_key.get(key))), "")

@@ -1,0 +1,276 @@
+"""The two doors to the database, `read` and `write`, and its clock. The only module that tells SQLite from PostgreSQL.
+
+SQL is plain and synchronous, in threads: a few readers, one writer. Knows no table but the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread, Timer
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+import psycopg
+from sqlalchemy import Connection, Engine, bindparam, event, make_url, select, text, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+from sqlmodel import Session, create_engine
+
+from dashboard.models import Clock, table_of
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+READERS = 4
+CHANNEL = "callboard"
+# A wake-up may be lost; whoever waits for a change looks for himself at least this often.
+LOOK_SECONDS = 1.0
+_POLL_SECONDS = 0.2
+_LOCK_WAIT_SECONDS = 1
+_UPGRADE_WAIT_SECONDS = 30
+# How long a stopping process waits for what the database is doing before it hangs up.
+_CLOSE_SECONDS = 1.0
+
+
+_clock = table_of(Clock)
+_TICK = update(_clock).values(seq=_clock.c.seq + bindparam("numbers", type_=_clock.c.seq.type)).returning(_clock.c.seq)
+_HEAD = select(_clock.c.seq)
+_NOTIFY = text(f"NOTIFY {CHANNEL}")
+
+
+def is_away(problem: BaseException) -> bool:
+    """Whether a failure is the storage's (locked, full, gone, frozen), not the data's: worth trying again as it is."""
+    if isinstance(problem, PoolTimeout | InterfaceError):
+        return True
+    if isinstance(problem, OperationalError):
+        # psycopg counts "too large for PostgreSQL" (class 54) as operational; tried again it would end the same.
+        return not (getattr(problem.orig, "sqlstate", None) or "").startswith("54")
+    return isinstance(problem, DBAPIError) and problem.connection_invalidated
+
+
+def kind_of(problem: BaseException) -> str:
+    """What a failure is, fit for the log: its text can quote the row, and so somebody's call."""
+    orig = getattr(problem, "orig", None) or problem
+    code = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
+    return f"{type(orig).__name__} ({code})" if code else type(orig).__name__
+
+
+def tick(session: Session, numbers: int) -> int:
+    """Take the next `numbers` numbers and give back the first of them. Must come first in every write that shows live.
+
+    Whoever holds the clock's row commits before the next one gets a number, so commit order is number order;
+    otherwise a row with a smaller number could commit after a larger one and no page would ever see it.
+    """
+    connection = session.connection()
+    last: int = connection.execute(_TICK, {"numbers": numbers}).scalar_one()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NOTIFY)
+    return last - numbers + 1
+
+
+def head_of(session: Session) -> int:
+    """The last number given out."""
+    head: int = session.connection().execute(_HEAD).scalar_one()
+    return head
+
+
+class Database:
+    """One process's way to the database: `await read(fn)` and `await write(fn)`, where fn takes a session."""
+
+    def __init__(self, url: str) -> None:
+        """Connects to nothing yet. Raises OSError where the folder of a SQLite file cannot be made."""
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._read_engine = self._engine(writes=False)
+        self._write_engine = self._engine(writes=True)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._changed = asyncio.Event()
+        self._version = 0
+        self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        self._listener: Thread | None = None
+        self._closing = Event()
+
+    @property
+    def place(self) -> str:
+        """Where the data is, fit to be shown: no password."""
+        return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    async def read(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` on a reader thread: all it reads is of one moment."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, fn)
+
+    async def write(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` on the writer thread, in one transaction; back only once it is committed and on the disk."""
+        result = await asyncio.get_running_loop().run_in_executor(self._writer, self.write_now, fn)
+        self._changed.set()
+        return result
+
+    def read_now(self, fn: Callable[[Session], T]) -> T:
+        with Session(self._read_engine) as session:
+            return fn(session)
+
+    def write_now(self, fn: Callable[[Session], T]) -> T:
+        with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+            return fn(session)
+
+    @contextmanager
+    def upgrade(self, lock: int) -> Iterator[Connection]:
+        """A transaction that may take long and waits long for its turn, one process at a time: for migrations."""
+        with self._write_engine.connect() as connection:
+            if self.is_sqlite:
+                _wait_for_lock(connection, _UPGRADE_WAIT_SECONDS)
+            try:
+                with connection.begin():
+                    if not self.is_sqlite:
+                        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+                        connection.execute(text(f"SELECT set_config('lock_timeout', '{_UPGRADE_WAIT_SECONDS}s', true)"))
+                        connection.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
+                    yield connection
+            finally:
+                if self.is_sqlite:
+                    # The connection goes on as the writer's, which must not stand in a lock for so long.
+                    _wait_for_lock(connection, _LOCK_WAIT_SECONDS)
+
+    async def next_change(self) -> None:
+        """Wait until something may have been written, by this process or another; never longer than LOOK_SECONDS."""
+        if not self.is_sqlite and self._listener is None:
+            self._listen()
+        until = time.monotonic() + LOOK_SECONDS
+        while time.monotonic() < until:
+            try:
+                await asyncio.wait_for(self._changed.wait(), _POLL_SECONDS if self.is_sqlite else LOOK_SECONDS)
+            except TimeoutError:
+                if not self.is_sqlite or not await self._another_wrote():
+                    continue
+            break
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Finish what is being written and let go of every connection; without it a process can hang at its end."""
+        self._closing.set()
+        hang_up = Timer(_CLOSE_SECONDS, self._hang_up)
+        hang_up.daemon = True
+        hang_up.start()
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        hang_up.cancel()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+        if self._listener:
+            self._listener.join(timeout=3)
+
+    def _engine(self, *, writes: bool) -> Engine:
+        if self.is_sqlite:
+            return _sqlite_engine(self.url, writes=writes)
+        engine = create_engine(
+            self.url,
+            hide_parameters=True,
+            pool_size=1 if writes else READERS,
+            max_overflow=0,
+            pool_timeout=2,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+            connect_args={
+                "connect_timeout": 2,
+                "tcp_user_timeout": 3000,
+                "options": "-c statement_timeout=3000 -c lock_timeout=3000 -c synchronous_commit=on -c timezone=UTC",
+            },
+        )
+        event.listen(engine, "connect", lambda connection, _: self._connections.add(connection))
+        return engine
+
+    def _hang_up(self) -> None:
+        # A PostgreSQL that stands still acknowledges every byte and never answers: no timeout of its own or of the
+        # network's ends such a wait, and the thread in it would keep the process from ending.
+        for connection in list(self._connections):
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    async def _another_wrote(self) -> bool:
+        # `data_version` tells one connection of the commits of others: asked of the only connection that writes here,
+        # it speaks of other processes alone.
+        try:
+            version = await asyncio.get_running_loop().run_in_executor(self._writer, self._writer_version)
+        except DBAPIError:
+            return True
+        changed, self._version = version != self._version, version
+        return changed
+
+    def _writer_version(self) -> int:
+        with self._write_engine.connect() as connection:
+            return int(_raw(connection).execute("PRAGMA data_version").fetchone()[0])
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._changed.set)
+
+        def run() -> None:
+            conninfo = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            while not self._closing.is_set():
+                try:
+                    with psycopg.connect(conninfo, autocommit=True, connect_timeout=2) as connection:
+                        connection.execute(f"LISTEN {CHANNEL}")
+                        while not self._closing.is_set():
+                            for _ in connection.notifies(timeout=1.0, stop_after=1):
+                                wake()
+                except psycopg.Error:
+                    # The database restarts or is gone: the regular look carries on alone until it is back.
+                    self._closing.wait(1.0)
+
+        self._listener = Thread(target=run, name="listen", daemon=True)
+        self._listener.start()
+
+
+def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=1 if writes else READERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": _LOCK_WAIT_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL is one fdatasync a commit; NORMAL loses the last commits when the power goes.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if not writes:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A deferred transaction that reads first and then writes fails at once with "database is locked" when
+        # another writer was quicker (276 of 300 when measured); IMMEDIATE waits its turn instead.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _wait_for_lock(connection: Connection, seconds: int) -> None:
+    _raw(connection).execute(f"PRAGMA busy_timeout={seconds * 1000}")
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection: what is asked of it begins no transaction."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw

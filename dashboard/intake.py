@@ -1,0 +1,144 @@
+"""Group commit: reports that wait together are written together, and each is answered only after its commit.
+
+Stands between the webhook and the inbox. Knows no HTTP; a NotStored becomes a 503 further up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from dashboard.database import Database, is_away, kind_of
+from dashboard.store.inbox import Arrival, Receipt, record
+
+log = logging.getLogger(__name__)
+
+# The platform gives up at 5 s; what is not stored by then is answered 503, after which a repeat is harmless.
+WAIT_SECONDS = 3.5
+WAIT_SECONDS_WHILE_STOPPING = 1.5
+LARGEST_BATCH = 256
+MOST_WAITING = 1024
+MOST_WAITING_BYTES = 64 * 2**20
+_TRY_AGAIN_SECONDS = 0.05
+
+
+class NotStored(Exception):
+    """The report could not be stored in time, or too many wait already; sending it again is harmless."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    arrival: Arrival
+    done: asyncio.Future[Receipt]
+    patience: asyncio.Timeout
+
+
+class Intake:
+    """Takes arrivals from any number of requests at once and hands them to the one writer in batches."""
+
+    def __init__(self, database: Database, source_timezone: ZoneInfo) -> None:
+        self._database = database
+        self._source_timezone = source_timezone
+        # In the order of arrival. Whoever stops waiting takes himself out: a storage that stands still for an hour
+        # would otherwise gather an hour of bodies that nobody waits for.
+        self._queue: dict[_Waiting, None] = {}
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._is_away = False
+
+    @property
+    def waiting(self) -> int:
+        """How many reports wait for their commit."""
+        return len(self._queue)
+
+    def stop(self) -> None:
+        """From now on nobody waits longer than a stopping server can, those who wait already included."""
+        self._stopping = True
+        latest = asyncio.get_running_loop().time() + WAIT_SECONDS_WHILE_STOPPING
+        for waiting in self._queue:
+            until = waiting.patience.when()
+            if until is not None and until > latest:
+                waiting.patience.reschedule(latest)
+
+    async def keep(self, arrival: Arrival) -> Receipt:
+        """Store one arrival; back only when it is committed and on the disk. Raises NotStored."""
+        size = len(arrival.body)
+        if len(self._queue) >= MOST_WAITING or self._bytes + size > MOST_WAITING_BYTES:
+            raise NotStored("Too many reports are waiting to be stored. Send it again in a few seconds.")
+        patience = asyncio.timeout(WAIT_SECONDS_WHILE_STOPPING if self._stopping else WAIT_SECONDS)
+        waiting = _Waiting(arrival, asyncio.get_running_loop().create_future(), patience)
+        self._bytes += size
+        try:
+            async with patience:
+                self._queue[waiting] = None
+                self._arrived.set()
+                return await waiting.done
+        except TimeoutError:
+            raise NotStored("The report could not be stored in time. Send it again in a few seconds.") from None
+        finally:
+            self._queue.pop(waiting, None)
+            self._bytes -= size
+
+    async def run(self) -> None:
+        """Write batch after batch until cancelled. Never ends by itself, whatever becomes of a batch or a waiter."""
+        while True:
+            await self._arrived.wait()
+            batch = list(islice(self._queue, LARGEST_BATCH))
+            if not batch:
+                self._arrived.clear()
+                continue
+            try:
+                await self._write(batch)
+            except Exception as problem:  # noqa: BLE001 - a batch may fail in any way
+                if is_away(problem):
+                    self._note_away(problem)
+                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                else:
+                    await self._one_by_one(batch)
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        arrivals = [waiting.arrival for waiting in batch]
+        receipts = await self._database.write(partial(record, arrivals=arrivals, source_timezone=self._source_timezone))
+        self._note_back()
+        for waiting, receipt in zip(batch, receipts, strict=True):
+            self._queue.pop(waiting, None)
+            # A request can be gone by now: set_result on its cancelled future would end this task, and every
+            # later webhook would hang.
+            if not waiting.done.done():
+                waiting.done.set_result(receipt)
+
+    async def _one_by_one(self, batch: list[_Waiting]) -> None:
+        """A batch that the database refused goes again report by report, so that one poisoned report harms no other."""
+        for waiting in batch:
+            if waiting not in self._queue:
+                continue
+            try:
+                await self._write([waiting])
+            except Exception as problem:  # noqa: BLE001 - a batch may fail in any way
+                if is_away(problem):
+                    # The rest still waits in the queue, and finds the database back or is answered in time.
+                    return
+                # Where it happened, but not the exception's text: the database quotes the row it refused.
+                where = "".join(traceback.format_tb(problem.__traceback__))
+                size = len(waiting.arrival.body)
+                log.error("a report of %d bytes could not be stored: %s\n%s", size, kind_of(problem), where)
+                self._queue.pop(waiting, None)
+                if not waiting.done.done():
+                    waiting.done.set_exception(NotStored("The report could not be stored; the server's log says why."))
+
+    def _note_away(self, problem: Exception) -> None:
+        # Once: it is tried twenty times a second, and an outage can last the night.
+        if not self._is_away:
+            log.warning("storing waits for the database: %s", kind_of(problem))
+        self._is_away = True
+
+    def _note_back(self) -> None:
+        if self._is_away:
+            log.warning("storing goes on: the database is back")
+        self._is_away = False

@@ -1,0 +1,50 @@
+"""Brings a database to the tables this program knows: in one transaction, one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from dashboard.database import Database
+
+# Any number, the same in every process: it names the lock under which a database is migrated.
+_LOCK = 2_011_125_519
+
+
+class NewerSchema(RuntimeError):
+    """The database was made by a newer Callboard; its text says what to do."""
+
+
+def migrate(database: Database) -> None:
+    """Create or upgrade the tables. All of it happens or nothing; a second process waits and then finds it done.
+
+    Raises NewerSchema.
+    """
+    config = _config()
+    scripts = ScriptDirectory.from_config(config)
+    with database.upgrade(lock=_LOCK) as connection:
+        revision = _revision(connection)
+        if revision == scripts.get_current_head():
+            return
+        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+            raise NewerSchema(
+                f"The database {database.place} was made by a newer Callboard (its tables are at {revision}). "
+                "Start that version again, or restore a backup made before the upgrade."
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,129 @@
+"""The tables. Plain columns, no behaviour; knows nothing of reports, pages or databases.
+
+Every moment is a whole number of microseconds since 1970, UTC: exact, the same on both databases, and free of zones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+# SQLite gives a 64-bit key to "INTEGER" only.
+BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def big(**options: Any) -> Any:
+    """A 64-bit whole number."""
+    return Field(sa_column=Column(BIG, nullable=False, **options))
+
+
+def maybe_big() -> Any:
+    return Field(default=None, sa_column=Column(BIG, nullable=True))
+
+
+def text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+
+
+class Clock(SQLModel, table=True):
+    """One row. `seq` is the last number given out, `call_id` the last id of a call: neither is ever used twice."""
+
+    id: int = Field(default=1, primary_key=True)
+    seq: int = big(server_default="0")
+    call_id: int = big(server_default="0")
+
+
+class Inbox(SQLModel, table=True):
+    """Every report as it came. `id` is the number it was written down with; a duplicate keeps no body of its own."""
+
+    id: int = big(primary_key=True, autoincrement=False)
+    received_at: int = big()
+    verdict: str = text()
+    problem: str = text()
+    event: str = text()
+    call_id: int | None = maybe_big()
+    duplicate_of: int | None = maybe_big()
+    size: int = Field(default=0)
+    sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content_type: str = text()
+    user_agent: str = text()
+    body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+    __table_args__ = (Index("inbox_sha256", "sha256"), Index("inbox_call_id", "call_id"))
+
+
+class Call(SQLModel, table=True):
+    """One call as its reports, merged, tell it. `data` is all of them as one JSON object; the rest follows from it."""
+
+    id: int = big(primary_key=True, autoincrement=False)
+    seq: int = big()
+    created_seq: int = big()
+    call_sid: str = text()
+    try_count: int = Field()
+    at: int = big()
+    started_at: int | None = maybe_big()
+    received_at: int = big()
+    type: str = text()
+    agent: str = text()
+    version: str = text()
+    campaign: str = text()
+    reason: str = text()
+    duration_seconds: int | None = Field(default=None)
+    converted: bool | None = Field(default=None)
+    from_number: str = text()
+    to_number: str = text()
+    customer_name: str = text()
+    customer_number: str = text()
+    disposition: str = text()
+    recording_url: str = text()
+    data: str = text()
+
+    __table_args__ = (
+        UniqueConstraint("call_sid", "try_count", name="call_identity"),
+        Index("call_seq", "seq", unique=True),
+    )
+
+
+class Recording(SQLModel, table=True):
+    """The audio of a call: where the platform has it, and how far we are with keeping it."""
+
+    call_id: int = big(primary_key=True, autoincrement=False)
+    url: str = text()
+    state: str = text()
+    attempts: int = Field(default=0)
+    due_at: int = big()
+    file: str = text()
+    content_type: str = text()
+    size: int = Field(default=0, sa_column=Column(BIG, nullable=False, server_default="0"))
+    problem: str = text()
+
+    __table_args__ = (Index("recording_due", "state", "due_at"),)
+
+
+class Account(SQLModel, table=True):
+    """Who may sign in."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    password_hash: str = text()
+    created_at: int = big()
+
+
+class Session(SQLModel, table=True):
+    """A signed-in browser. Only the hash of its cookie is kept: a stolen table opens nothing."""
+
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    account_id: int = Field(foreign_key="account.id")
+    created_at: int = big()
+    seen_at: int = big()
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The Core table of a model, for statements that are made once and run on every webhook.
+
+    Making them anew each time, and the ORM's bookkeeping of the rows, took as long as the database itself.
+    """
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table

@@ -1,0 +1,127 @@
+"""What may be fetched, from where, and what of it is audio: decisions only. Opens no socket and no file.
+
+The address ranges are written out, because `ipaddress.is_global` says yes to 64:ff9b::a9fe:a9fe, 224.0.0.1 and
+::127.0.0.1, and its answers change from one Python to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+USUAL_PORTS = frozenset({80, 443})
+SETTING = "DASHBOARD_RECORDING_HOSTS"
+
+# The IANA special-purpose registry for IPv4, plus multicast and what follows it.
+_NOT_PUBLIC_4 = tuple(
+    IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
+        *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+        "224.0.0.0/3",
+        "168.63.129.16/32",  # looks public, but inside Azure it is the machine's own control service
+    )
+)
+# Only 2000::/3 is given out as unicast. Within it these lead elsewhere: Teredo, ORCHID and their neighbours;
+# documentation; 6to4, which carries an IPv4 address of the sender's choice; documentation again.
+_UNICAST_6 = IPv6Network("2000::/3")
+_NOT_PUBLIC_6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+# How a machine without IPv4 reaches the IPv4 internet: as public as the IPv4 address in its last four bytes.
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: str) -> bool:
+    """Whether this IP address belongs to the public internet. Anything that is not an IP address does not."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return _is_public_4(parsed) if isinstance(parsed, IPv4Address) else _is_public_6(parsed)
+
+
+def _is_public_4(address: IPv4Address) -> bool:
+    return not any(address in network for network in _NOT_PUBLIC_4)
+
+
+def _is_public_6(address: IPv6Address) -> bool:
+    if address.scope_id is not None:
+        return False
+    if address in _NAT64:
+        return _is_public_4(IPv4Address(address.packed[-4:]))
+    return address in _UNICAST_6 and not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def is_listed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:
+    """Whether the operator named this very host and port; `localhost:9000` says nothing about `127.0.0.1:9000`."""
+    return _pair(host, port) in {pair.lower() for pair in allowed_hosts}
+
+
+def port_objection(
+    host: str, port: int, allowed_hosts: Collection[str], usual_ports: Collection[int] = USUAL_PORTS
+) -> str | None:
+    """Why this port is not called on, as a sentence, or None."""
+    if port in usual_ports or is_listed(host, port, allowed_hosts):
+        return None
+    return (
+        f"The recording is on port {port} of {host}, and only ports 80 and 443 are fetched from. "
+        f"If this host is meant, add {_pair(host, port)} to {SETTING}."
+    )
+
+
+def address_objection(host: str, port: int, addresses: Iterable[str], allowed_hosts: Collection[str]) -> str | None:
+    """Why these addresses of the host are not called on, as a sentence, or None. One that is not public condemns all.
+
+    The sentence leaves the addresses out: otherwise the board would read the inner DNS aloud to whoever posts a report.
+    """
+    if is_listed(host, port, allowed_hosts) or all(map(is_public, addresses)):
+        return None
+    return (
+        f"{host} is not on the public internet, and recordings are not fetched from inside a network. "
+        f"If this host is meant, add {_pair(host, port)} to {SETTING}."
+    )
+
+
+def _pair(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+HEAD_BYTES = 12  # what audio_type() needs to see
+_MP4_BRANDS = (
+    b"M4A",
+    b"M4B",
+    b"mp4",
+    b"iso",
+    b"dash",
+    b"3gp",
+    b"3g2",
+    b"MSNV",
+)  # and not heic or avif, which are pictures
+
+
+def audio_type(head: bytes) -> str | None:
+    """The media type that the first bytes prove, or None. The host is not asked: error pages come as audio/mpeg too."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "audio/wav"
+    if head[:4] == b"OggS":
+        return "audio/ogg"
+    if head[:4] == b"fLaC":
+        return "audio/flac"
+    if head[:4] == b"\x1aE\xdf\xa3":
+        return "audio/webm"
+    if head[4:8] == b"ftyp" and head[8:12].startswith(_MP4_BRANDS):
+        return "audio/mp4"
+    return "audio/mpeg" if _is_id3(head) or _is_mp3_frame(head) else None
+
+
+def _is_id3(head: bytes) -> bool:
+    # The four size bytes keep their high bit clear: that tells a tag from a text that begins with the letters ID3.
+    return len(head) >= 10 and head[:3] == b"ID3" and head[3] in (2, 3, 4) and max(head[6:10]) < 0x80
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
+    # Layer III only: FF FE, the mark at the start of UTF-16 text, would pass as Layer I.
+    return version != 1 and layer == 1 and bit_rate not in (0, 15) and sample_rate != 3

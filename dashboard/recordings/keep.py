@@ -1,0 +1,179 @@
+"""The folder of kept recordings: bytes in, a name made of them out. Knows neither their origin nor who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+MIB = 1024**2
+GIB = 1024**3
+_NAME = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = ".part"
+
+
+class DiskLow(Exception):
+    """The disk is kept free for reports; the text says how much is left and what to do."""
+
+
+class Kept(NamedTuple):
+    name: str
+    """sha256 of the bytes, in hex"""
+    size: int
+    """bytes"""
+
+
+class Keep:
+    """Recordings under `folder`, each at `ab/abcd…`, named by its bytes: no name ever comes from outside.
+
+    `low_water`: bytes of the disk that recordings leave free, because taking in reports outranks them (decision 12);
+    by default 1 GiB, or 5 % of a disk smaller than 20 GiB.
+    """
+
+    def __init__(self, folder: Path, low_water: int | None = None) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.low_water = min(GIB, shutil.disk_usage(folder).total // 20) if low_water is None else low_water
+
+    def path(self, name: str) -> Path:
+        """Where the recording of this name lies, if it is kept. Raises ValueError for anything but 64 hex digits."""
+        if not _NAME.fullmatch(name):
+            raise ValueError("A recording's name is 64 hex digits.")
+        return self.folder / name[:2] / name
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.folder).free
+
+    def check_room(self, coming: int = 0) -> None:
+        """Raises DiskLow where `coming` more bytes would take the disk below the low water."""
+        free = self.free_bytes()
+        if free - coming < self.low_water:
+            raise DiskLow(
+                f"The disk has {free // MIB:,} MiB left and {self.low_water // MIB:,} MiB are kept free for reports, "
+                "so the recording was not kept. Free some space, for example with `python -m dashboard prune`."
+            )
+
+    async def put(self, chunks: AsyncIterable[bytes]) -> Kept:
+        """Keep these bytes and return once they are safe on the disk.
+
+        Raises DiskLow, OSError, and whatever `chunks` raises; nothing is left behind then.
+        """
+        draft = _Draft(self)
+        try:
+            await asyncio.to_thread(draft.open)
+            async for chunk in chunks:
+                await asyncio.to_thread(draft.write, chunk)
+            return await asyncio.to_thread(draft.finish)
+        except BaseException:
+            # Shielded: a time limit cancels us here, and a cancelled job that still waits for a thread would never run.
+            await asyncio.shield(asyncio.to_thread(draft.discard))
+            raise
+
+    async def remove(self, name: str) -> bool:
+        """Whether there was something to remove."""
+        path = self.path(name)
+        try:
+            await asyncio.to_thread(path.unlink)
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def sweep(self) -> int:
+        """Remove what a crash left half-written; returns how many files. Safe while another process is writing."""
+        return await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> int:
+        return sum(_remove_if_abandoned(path) for path in self.folder.glob(f"*{_UNFINISHED}"))
+
+
+class _Draft:
+    """One recording on its way to the disk; every method is called in a thread.
+
+    The lock is for cancellation, which leaves the thread of an awaited `to_thread()` running: discard() could find no
+    file yet and open() make it afterwards, or it could close the file while finish() still uses its descriptor, which
+    by then may be another file's.
+    """
+
+    def __init__(self, keep: Keep) -> None:
+        self.keep = keep
+        self.path = keep.folder / f"{secrets.token_hex(16)}{_UNFINISHED}"
+        self.lock = threading.Lock()
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.file: BinaryIO | None = None
+        self.over = False
+
+    def open(self) -> None:
+        with self.lock:
+            if self.over:
+                raise ValueError("This recording was given up before its file was made.")
+            self.keep.check_room()
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self.file = os.fdopen(descriptor, "wb")
+            # Ends with this process, however it ends: so sweep() tells a crash's leftover from a recording coming in.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    def write(self, chunk: bytes) -> None:
+        with self.lock:
+            assert self.file is not None
+            self.keep.check_room(len(chunk))
+            self.file.write(chunk)
+            self.digest.update(chunk)
+            self.size += len(chunk)
+
+    def finish(self) -> Kept:
+        with self.lock:
+            assert self.file is not None
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            name = self.digest.hexdigest()
+            place = self.keep.path(name)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            self.path.replace(place)
+            self.over = True
+            self.file.close()
+            _sync_folder(place.parent)
+            _sync_folder(self.keep.folder)
+            return Kept(name, self.size)
+
+    def discard(self) -> None:
+        with self.lock:
+            if self.file is not None and not self.over:
+                # Closing writes out what is buffered, and a full disk says so once more.
+                with contextlib.suppress(OSError):
+                    self.file.close()
+                self.path.unlink(missing_ok=True)
+            self.over = True
+
+
+def _remove_if_abandoned(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without this a power cut may take back the rename, though the bytes are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,213 @@
+"""Data in, HTML out. Knows no SQL, no request and no viewer: what it draws, it draws for everybody.
+
+Its own Jinja environment, because the feed draws outside any request, where Quart's refuses to.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic_core import to_json
+
+from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
+from dashboard.figures import STAGES, Figures, is_test, stage_of
+from dashboard.filters import NONE, CallFilter
+from dashboard.links import host_of, safe_url
+from dashboard.store.calls import CallRow
+
+_LONGEST_INDENTED = 20_000
+
+
+class Renderer:
+    """Draws pages and partials for one board: its zone, its way of grouping digits, its static files."""
+
+    def __init__(self, templates: Path, *, timezone: ZoneInfo, indian_grouping: bool, static_version: str) -> None:
+        self.timezone = timezone
+        self._environment = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+        )
+        self._environment.filters |= {
+            "number": partial(group_digits, indian=indian_grouping),
+            "percent": percent,
+            "minutes": minutes,
+            "utc": utc,
+            "clock": partial(local_time, timezone=timezone, form="%H:%M:%S"),
+            "day": partial(local_time, timezone=timezone, form="%-d %b %Y"),
+            "reason": reason_in_words,
+            "call_type": type_in_words,
+            "tries": try_in_words,
+            "phone": phone,
+            "safe_url": safe_url,
+            "host": host_of,
+            "short_id": short_id,
+            "json_text": json_text,
+            "value_words": value_words,
+        }
+        self._environment.globals |= {
+            "static": lambda name: f"/static/{name}?v={static_version}",
+            "STAGES": STAGES,
+            "is_test": is_test,
+            "zone_name": timezone.key,
+        }
+        self._row = self._environment.get_template("_call_row.html")
+        self._figures = self._environment.get_template("_figures.html")
+
+    def page(self, name: str, /, **context: Any) -> str:
+        return self._environment.get_template(name).render(**context)
+
+    def markup(self, html: str) -> Markup:
+        """A partial that this renderer drew, fit to be set into a page as it is."""
+        return Markup(html)  # noqa: S704
+
+    def call_row(self, row: CallRow) -> str:
+        """One call as a row of the list, wherever the list stands."""
+        return self._row.render(
+            call=row,
+            stage=stage_of(row.facts),
+            key=row_key(row.at, row.id),
+            is_inbound=is_inbound(row.type, row.try_count),
+        )
+
+    def show_call(self, row: CallRow) -> str:
+        """Puts the row where it belongs, in place of an older one if the page has it."""
+        # The attributes are hx-upsert's: order by `data-key`, newest first.
+        return f'<hx-upsert hx-target="#calls" key="data-key" sort="desc">{self.call_row(row)}</hx-upsert>'
+
+    def drop_call(self, call_id: int) -> str:
+        """Takes the row off a page that has it; on any other nothing happens."""
+        return f'<hx-partial hx-target="#call-{call_id}" hx-swap="delete"></hx-partial>'
+
+    def replacing(self, target: str, html: str) -> str:
+        """Changes a part of the page to what it is now; morphed, so that focus and pointer stay where they are."""
+        return f'<hx-partial hx-target="{target}" hx-swap="outerMorph">{html}</hx-partial>'
+
+    def figures(self, figures: Figures, wanted: CallFilter, *, listed: int, doubt: str = "") -> str:
+        return self._figures.render(
+            figures=figures, wanted=wanted, listed=listed, doubt=doubt, link=partial(link, wanted)
+        )
+
+    def outside(self, wanted: CallFilter, *, listed: int, everything: int) -> str:
+        return self.page("_outside.html", is_bare=wanted.is_bare, listed=listed, everything=everything)
+
+
+def link(wanted: CallFilter, choice: str, *values: str) -> str:
+    """The board's address with one choice set anew."""
+    query = wanted.with_values(choice, values).query()
+    return f"/?{query}" if query else "/"
+
+
+def toggle(wanted: CallFilter, choice: str, value: str) -> str:
+    """The board's address with one value of a choice added, or taken away if it is there."""
+    return link(wanted, choice, *set(wanted.values(choice)).symmetric_difference({value}))
+
+
+def older_link(wanted: CallFilter, before: tuple[int, int]) -> str:
+    key = {"before": row_key(*before)}
+    return "/?" + "&".join(part for part in (wanted.query(), urlencode(key)) if part)
+
+
+def row_key(at: int, call_id: int) -> str:
+    """Where a row stands in every list: its time, then its id, both at full width so that text order is the order."""
+    return f"{at:017d}-{call_id:010d}"
+
+
+def read_row_key(text: str) -> tuple[int, int] | None:
+    at, _, call_id = text.partition("-")
+    if at.isdecimal() and call_id.isdecimal() and len(text) <= 28:
+        return int(at), int(call_id)
+    return None
+
+
+def group_digits(number: int, *, indian: bool) -> str:
+    """1,28,400 in India, 128,400 elsewhere."""
+    digits = str(abs(number))
+    head, tail = digits[:-3], digits[-3:]
+    size = 2 if indian else 3
+    groups = []
+    while head:
+        head, group = head[:-size], head[-size:]
+        groups.append(group)
+    return ("-" if number < 0 else "") + ",".join([*reversed(groups), tail])
+
+
+def percent(part: int, whole: int) -> str:
+    """One decimal under ten per cent, none above; a dash when there is nothing to take a part of."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    return f"{share:.0f} %" if share >= 9.95 or not part else f"{share:.1f} %"
+
+
+def minutes(seconds: float | None) -> str:
+    """1m 48s; a dash for no duration."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds + 0.5)
+    hours, rest = divmod(whole, 3600)
+    if hours:
+        return f"{hours}h {rest // 60:02d}m"
+    return f"{rest // 60}m {rest % 60:02d}s" if rest >= 60 else f"{rest}s"
+
+
+def utc(at: int) -> str:
+    return _moment(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def local_time(at: int, *, timezone: ZoneInfo, form: str) -> str:
+    return _moment(at).astimezone(timezone).strftime(form)
+
+
+def phone(number: str) -> str:
+    """+91 98765 43210 for an Indian mobile number, anything else as it came."""
+    digits = number.removeprefix("+")
+    if digits.isascii() and digits.isdecimal() and len(digits) == 12 and digits.startswith("91"):
+        return f"+91 {digits[2:7]} {digits[7:]}"
+    return number
+
+
+def short_id(text: str) -> str:
+    """An opaque id, shortened from the middle for a list; its page shows it whole."""
+    return text if len(text) <= 14 else f"{text[:6]}…{text[-4:]}"
+
+
+def value_words(value: str, choice: str) -> str:
+    """A filter's value in words: codes by their meaning, opaque ids shortened."""
+    if value == NONE:
+        return "None"
+    match choice:
+        case "stage":
+            return STAGES.get(value, value)
+        case "reason":
+            return reason_in_words(value)
+        case "type":
+            return type_in_words(value)
+        case "try":
+            return try_in_words(int(value))
+        case "duration":
+            return f"{value.replace('over-', 'over ').replace('-', '–')} s"
+        case _:
+            return short_id(value)
+
+
+def json_text(value: Any) -> str:
+    """A value as a person reads it: text as it is, everything else as JSON, long JSON without a line for each value."""
+    if isinstance(value, str):
+        return value
+    json = to_json(value)
+    return (json if len(json) > _LONGEST_INDENTED else to_json(value, indent=2)).decode()
+
+
+def _moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at // 1_000_000, UTC)

@@ -1,0 +1,144 @@
+"""Every setting, read once from the environment at the door. Imports nothing of the house."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DEFAULT_BIND = "127.0.0.1:8000"
+DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be used; its text names the variable and what to write there."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. A test builds one with the few fields it cares about."""
+
+    database_url: str = DEFAULT_DATABASE_URL
+    bind: str = DEFAULT_BIND
+    webhook_bind: str = ""
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    admin_password: str = field(default="", repr=False)
+    public_url: str = ""
+    source_timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    reject_unknown_events: bool = False
+    data_folder: Path = Path("data")
+    recording_hosts: tuple[str, ...] = ()
+    indian_grouping: bool = True
+    port_given: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the board: the one case that needs no account (decision 9)."""
+        host = self.bind.rpartition(":")[0]
+        return host in LOOPBACK_HOSTS and not self.public_url and not self.port_given
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment, after `settings.env` in the data folder has filled what it leaves out.
+
+        Raises BadSetting with the variable's name.
+        """
+        env = dict(os.environ if environ is None else environ)
+        data_folder = Path(env.get("DASHBOARD_DATA", "") or "data")
+        for name, value in _read_env_file(data_folder / "settings.env").items():
+            env.setdefault(name, value)
+        port = env.get("PORT", "")
+        if port and not (port.isdecimal() and 0 < int(port) < 65536):
+            raise BadSetting(f"PORT must be a number from 1 to 65535, not {port!r}.")
+        bind = env.get("DASHBOARD_BIND", "") or (f"0.0.0.0:{port}" if port else DEFAULT_BIND)
+        source = _zone(env, "DASHBOARD_SOURCE_TIMEZONE", "Asia/Kolkata")
+        return cls(
+            database_url=_database_url(
+                _secret(env, "DASHBOARD_DATABASE_URL")
+                or _secret(env, "DATABASE_URL")
+                or f"sqlite:///{data_folder / 'callboard.db'}"
+            ),
+            bind=bind,
+            webhook_bind=env.get("DASHBOARD_WEBHOOK_BIND", ""),
+            webhook_secrets=tuple(
+                secret.strip() for secret in _secret(env, "DASHBOARD_WEBHOOK_SECRET").split(",") if secret.strip()
+            ),
+            admin_password=_secret(env, "DASHBOARD_ADMIN_PASSWORD"),
+            public_url=_public_url(env),
+            source_timezone=source,
+            timezone=_zone(env, "DASHBOARD_TIMEZONE", source.key),
+            reject_unknown_events=_choice(env, "DASHBOARD_UNKNOWN_EVENTS", "accept", "reject") == "reject",
+            data_folder=data_folder,
+            recording_hosts=_hosts(env),
+            indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
+            port_given=bool(port),
+        )
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """NAME=value lines of the file that `connect` writes; blank lines and # comments are passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadSetting(f"{path} cannot be read: {problem}.") from problem
+    pairs = (line.split("=", 1) for line in map(str.strip, lines) if line and not line.startswith("#") and "=" in line)
+    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """The variable itself, or the content of the file that NAME_FILE points at (how containers hand over secrets)."""
+    if path := env.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise BadSetting(f"{name}_FILE points at {path}, which cannot be read: {problem}.") from problem
+    return env.get(name, "")
+
+
+def _database_url(url: str) -> str:
+    """One scheme for SQLAlchemy, whatever the platform calls it."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        return f"postgresql+psycopg://{rest}"
+    if separator and scheme == "sqlite":
+        return url
+    # Without a scheme the whole text could hold a password.
+    begins = f", not {scheme + separator!r}" if separator else ""
+    raise BadSetting(f"DASHBOARD_DATABASE_URL must begin with sqlite:///, postgresql:// or postgres://{begins}.")
+
+
+def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:
+    key = env.get(name, "") or default
+    try:
+        return ZoneInfo(key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadSetting(f"{name} must be a time zone such as Asia/Kolkata or UTC, not {key!r}.") from None
+
+
+def _choice(env: Mapping[str, str], name: str, *choices: str) -> str:
+    value = env.get(name, "") or choices[0]
+    if value not in choices:
+        raise BadSetting(f"{name} must be {' or '.join(choices)}, not {value!r}.")
+    return value
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    url = env.get("DASHBOARD_PUBLIC_URL", "").rstrip("/")
+    if url and not url.startswith(("https://", "http://")):
+        raise BadSetting(f"DASHBOARD_PUBLIC_URL must begin with https:// (or http://), not {url!r}.")
+    return url
+
+
+def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:
+    hosts = tuple(host.strip() for host in env.get("DASHBOARD_RECORDING_HOSTS", "").split(",") if host.strip())
+    for host in hosts:
+        name, _, port = host.rpartition(":")
+        if not name or not port.isdecimal():
+            raise BadSetting(f"DASHBOARD_RECORDING_HOSTS takes exact host:port pairs, not {host!r}.")
+    return hosts

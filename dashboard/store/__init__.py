@@ -1,0 +1,1 @@
+"""All SQL, synchronous, session first. Knows no HTTP and no HTML."""

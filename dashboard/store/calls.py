@@ -1,0 +1,108 @@
+"""Reading calls: rows by id, rows by number, facts for the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col, func
+
+from dashboard.calls import Facts
+from dashboard.database import head_of
+from dashboard.models import Call, Recording, table_of
+
+_CHUNK = 5000
+
+
+class CallRow(NamedTuple):
+    """A call as a list shows it: all but its data."""
+
+    id: int
+    seq: int
+    created_seq: int
+    at: int
+    received_at: int
+    campaign: str
+    agent: str
+    version: str
+    type: str
+    reason: str
+    try_count: int
+    duration_seconds: int | None
+    converted: bool | None
+    customer_name: str
+    customer_number: str
+    disposition: str
+    recording_state: str | None
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            self.id,
+            self.at,
+            self.campaign,
+            self.agent,
+            self.version,
+            self.type,
+            self.reason,
+            self.try_count,
+            self.duration_seconds or 0,
+            bool(self.converted),
+        )
+
+
+_call, _recording = table_of(Call), table_of(Recording)
+_ROWS = select(*(_call.c[name] for name in CallRow._fields[:-1]), _recording.c.state).outerjoin_from(
+    _call, _recording, _recording.c.call_id == _call.c.id
+)
+_CHANGED = (
+    _ROWS.where(_call.c.seq > bindparam("after"), _call.c.seq <= bindparam("head"))
+    .order_by(_call.c.seq)
+    .limit(bindparam("most"))
+)
+_BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_FACTS = (
+    select(*(_call.c[name] for name in Facts._fields))
+    .where(_call.c.id > bindparam("after"))
+    .order_by(_call.c.id)
+    .limit(_CHUNK)
+)
+
+
+def changed_since(session: Session, seq: int, most: int) -> tuple[list[CallRow], int]:
+    """Calls that changed after `seq`, in the order of their numbers, and the number up to which this is all of them."""
+    head = head_of(session)
+    if head <= seq:
+        return [], head
+    rows = session.connection().execute(_CHANGED, {"after": seq, "head": head, "most": most})
+    calls = [CallRow._make(row) for row in rows]
+    return calls, (calls[-1].seq if len(calls) == most else head)
+
+
+def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
+    """The rows of these ids, in their order; an id without a call is left out."""
+    if not ids:
+        return []
+    found = {row[0]: CallRow._make(row) for row in session.connection().execute(_BY_ID, {"ids": list(ids)})}
+    return [found[call_id] for call_id in ids if call_id in found]
+
+
+def facts_after(session: Session, last_id: int) -> list[Facts]:
+    """The facts of the next few thousand calls by id; none when all are read.
+
+    A chunk at a time, because one long reader keeps SQLite from folding its write-ahead log back into the file.
+    """
+    rows = session.connection().execute(_FACTS, {"after": last_id})
+    return [Facts._make((*row[:8], row[8] or 0, bool(row[9]))) for row in rows]
+
+
+def find_call(session: Session, call_id: int) -> Call | None:
+    return session.get(Call, call_id)
+
+
+def count_calls(session: Session) -> tuple[int, int]:
+    """All calls, and those whose metadata says that a simulator made them."""
+    simulated = col(Call.data).contains('"_simulated":true', autoescape=True)
+    row = session.execute(select(func.count(), func.count().filter(simulated)).select_from(_call)).one()
+    return row[0], row[1]

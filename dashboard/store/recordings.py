@@ -1,0 +1,95 @@
+"""Which recordings are wanted, due, kept or given up. A change of state is a change of its call: it takes a number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import bindparam, delete, insert, update
+from sqlmodel import Session, col, select
+
+from dashboard.database import tick
+from dashboard.models import Call, Recording, table_of
+
+WAITING, KEPT, FAILED = "waiting", "kept", "failed"
+# After an attempt that may yet succeed: the platform can announce a recording before it can be fetched.
+RETRY_AFTER_SECONDS = (10, 60, 300, 1800, 7200, 21600, 43200, 86400)
+_LEASE_SECONDS = 180
+
+
+_recording = table_of(Recording)
+_FORGET = delete(_recording).where(_recording.c.call_id.in_(bindparam("call_ids", expanding=True)))
+_WANT = insert(_recording)
+
+
+def want_recordings(session: Session, urls: Mapping[int, str]) -> None:
+    """Fetch these recordings (url by call id), instead of what was wanted for those calls before."""
+    connection = session.connection()
+    connection.execute(_FORGET, {"call_ids": list(urls)})
+    now = _now()
+    rows = [
+        {"call_id": call_id, "url": url, "state": WAITING, "attempts": 0, "due_at": now}
+        for call_id, url in urls.items()
+    ]
+    connection.execute(_WANT, rows)
+
+
+def claim_due(session: Session, most: int) -> Sequence[Recording]:
+    """Take up to `most` recordings that are due, for a while.
+
+    No other process fetches them meanwhile, and if this one dies they come back.
+    """
+    now = _now()
+    due = session.exec(
+        select(Recording)
+        .where(Recording.state == WAITING, Recording.due_at <= now)
+        .order_by(col(Recording.due_at))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for recording in due:
+        recording.due_at = now + _LEASE_SECONDS * 1_000_000
+        recording.attempts += 1
+    session.flush()
+    return due
+
+
+def any_due(session: Session) -> bool:
+    """Whether `claim_due` would find anything: asked on a reader, so that an idle board does not write every second."""
+    statement = select(Recording.call_id).where(Recording.state == WAITING, Recording.due_at <= _now()).limit(1)
+    return session.exec(statement).first() is not None
+
+
+def note_kept(session: Session, claimed: Recording, *, file: str, content_type: str, size: int) -> None:
+    _note(session, claimed, state=KEPT, file=file, content_type=content_type, size=size, problem="")
+
+
+def note_failed(session: Session, claimed: Recording, problem: str, *, is_final: bool) -> None:
+    """Write down a failed attempt; tries again later unless it is final or was the last."""
+    if is_final or claimed.attempts > len(RETRY_AFTER_SECONDS):
+        _note(session, claimed, state=FAILED, problem=problem)
+    else:
+        due_at = _now() + RETRY_AFTER_SECONDS[claimed.attempts - 1] * 1_000_000
+        _note(session, claimed, due_at=due_at, problem=problem)
+
+
+def recording_of(session: Session, call_id: int) -> Recording | None:
+    return session.get(Recording, call_id)
+
+
+def _note(session: Session, claimed: Recording, **values: object) -> None:
+    seq = tick(session, 1)
+    # Only if it is still wanted from where it was fetched, for a later report may have brought another address; and
+    # only by the last who claimed it, for one whose claim ran out would otherwise undo what the next one kept.
+    is_ours = (
+        col(Recording.call_id) == claimed.call_id,
+        col(Recording.url) == claimed.url,
+        col(Recording.attempts) == claimed.attempts,
+    )
+    noted = session.execute(update(Recording).where(*is_ours).values(**values))
+    if noted.rowcount:  # type: ignore[attr-defined]
+        session.execute(update(Call).where(col(Call.id) == claimed.call_id).values(seq=seq))
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,219 @@
+"""One call's page: everything its reports say, in words and as it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic_core import from_json
+from quart import Blueprint, Response
+from quart.typing import ResponseReturnValue
+from sqlmodel import Session
+
+from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_report
+from dashboard.callkaro.transcript import read_transcript
+from dashboard.callkaro.vocabulary import reason_in_words, try_in_words, type_in_words
+from dashboard.calls import changes, merge
+from dashboard.figures import stage_of
+from dashboard.links import safe_url
+from dashboard.models import Call, Inbox, Recording
+from dashboard.render import Renderer
+from dashboard.store.calls import CallRow, find_call, rows_by_id
+from dashboard.store.inbox import DUPLICATE, NEW, UNCHANGED, deliveries_of
+from dashboard.store.recordings import recording_of
+from dashboard.web.door import signed_in_name
+from dashboard.web.pages import problem_page
+from dashboard.web.parts import board
+
+blueprint = Blueprint("call", __name__)
+
+_LABELS = {
+    "callSid": "Call",
+    "name": "Type",
+    "agent": "Agent",
+    "versionId": "Agent's version",
+    "from": "From",
+    "to": "To",
+    "recordingUrl": "Recording",
+    "call_duration": "Duration",
+    "time": "Time",
+    "transcription": "Transcript",
+    "batchId": "Campaign",
+    "hangup_reason": "Hang-up reason",
+    "call_metadata": "Metadata",
+    "try_count": "Try",
+    "post_call": "Variables",
+    "post_call_detail": "Variables in detail",
+    "functions_called": "Functions",
+    "disposition_reason": "Disposition",
+    "conversion_status": "Converted",
+    "next_call_scheduled": "Next call scheduled",
+    "call_link": "Link",
+}
+assert set(_LABELS) == set(DOCUMENTED_FIELDS)
+
+
+# A report of 2 MiB can hold 900,000 functions: a row for each would keep server and browser busy for a minute.
+MOST_SHOWN = 500
+MOST_TURNS_SHOWN = 5000
+
+T = TypeVar("T")
+
+
+class Shown(NamedTuple, Generic[T]):
+    """As much of a list as a page can hold, and how many more there are."""
+
+    items: Sequence[T]
+    more: int
+
+
+def shown(items: Sequence[T], most: int = MOST_SHOWN) -> Shown[T]:
+    return Shown(items[:most], max(0, len(items) - most))
+
+
+class Field(NamedTuple):
+    """A field of the report: its value as it came, and what it means where that is more than the value says."""
+
+    name: str
+    label: str
+    value: JSON
+    is_given: bool
+    words: str
+    href: str | None
+
+
+class Called(NamedTuple):
+    """A function that was called; `more` is all the platform said of it beyond name, result and time."""
+
+    name: str
+    result: str
+    timestamp: str
+    more: JSON
+
+
+class Told(NamedTuple):
+    """A report of this call: what became of it, and what it changed."""
+
+    received_at: int
+    words: str
+    changes: Shown[tuple[str, JSON, JSON]]
+
+
+@blueprint.get("/calls/<int:call_id>")
+async def show_call(call_id: int) -> ResponseReturnValue:
+    def find(session: Session) -> tuple[Call | None, list[CallRow], Recording | None, list[Inbox]]:
+        return (
+            find_call(session, call_id),
+            rows_by_id(session, [call_id]),
+            recording_of(session, call_id),
+            list(deliveries_of(session, call_id)),
+        )
+
+    call, rows, recording, deliveries = await board().database.read(find) if call_id < 2**63 else (None, [], None, [])
+    if call is None:
+        return problem_page(404, "No such call", "This address belongs to no call on this board. Check the link.")
+    draw = partial(_draw, call, rows[0], recording, deliveries, await signed_in_name())
+    # In a thread: megabytes of transcript must not hold up everybody else's stream.
+    return Response(await asyncio.to_thread(draw, board().draw), 200, content_type="text/html; charset=utf-8")
+
+
+def _draw(
+    call: Call,
+    row: CallRow,
+    recording: Recording | None,
+    deliveries: list[Inbox],
+    account: str | None,
+    renderer: Renderer,
+) -> str:
+    data = from_json(call.data)
+    report = CallReport.model_validate(data)
+    return renderer.page(
+        "call.html",
+        at="call",
+        account=account,
+        row=row,
+        stage=stage_of(row.facts),
+        report=report,
+        recording=recording,
+        turns=shown(read_transcript(report.transcription, MOST_TURNS_SHOWN + 1), MOST_TURNS_SHOWN),
+        variables=variables_of(report),
+        functions=functions_of(report),
+        fields=fields_of(data, call.try_count),
+        reports=tell(deliveries),
+    )
+
+
+def variables_of(report: CallReport) -> Shown[tuple[str, JSON, JSON]]:
+    """(name, value, comment) of every post-call variable, whether the values name it, the detail, or both."""
+    names = shown([*report.post_call, *(name for name in report.post_call_detail if name not in report.post_call)])
+    return Shown([_variable(name, report) for name in names.items], names.more)
+
+
+def _variable(name: str, report: CallReport) -> tuple[str, JSON, JSON]:
+    detail = report.post_call_detail.get(name)
+    if isinstance(detail, dict):
+        value, comment = report.post_call.get(name, detail.get("value")), detail.get("comment")
+    else:
+        value, comment = report.post_call.get(name, detail), None
+    return name, "" if value is None else value, "" if comment is None else comment
+
+
+def functions_of(report: CallReport) -> Shown[Called]:
+    entries = shown(report.functions_called)
+    return Shown([_function(entry) for entry in entries.items], entries.more)
+
+
+def _function(entry: JSON) -> Called:
+    if not isinstance(entry, dict):
+        return Called(as_text(entry), "", "", None)
+    success = entry.get("success")
+    result = ("Succeeded" if success else "Failed") if isinstance(success, bool) else as_text(success)
+    more = {key: value for key, value in entry.items() if key not in ("name", "success", "timestamp")}
+    return Called(as_text(entry.get("name")), result, as_text(entry.get("timestamp")), more)
+
+
+def fields_of(data: dict[str, JSON], try_count: int) -> Shown[Field]:
+    """All 21 documented fields, given or not, then every other one the reports brought."""
+    names = shown([*DOCUMENTED_FIELDS, *(name for name in data if name not in _LABELS)])
+    return Shown([_field(name, data, try_count) for name in names.items], names.more)
+
+
+def _field(name: str, data: dict[str, JSON], try_count: int) -> Field:
+    value = data.get(name)
+    words, href = "", None
+    match name:
+        case "name" if text := as_text(value):
+            words = type_in_words(text)
+        case "hangup_reason" if text := as_text(value):
+            words = reason_in_words(text)
+        case "try_count":
+            words = try_in_words(try_count)
+        case "recordingUrl" | "call_link":
+            href = safe_url(as_text(value))
+    return Field(name, _LABELS.get(name, "Not documented"), value, name in data, "" if words == value else words, href)
+
+
+def tell(deliveries: list[Inbox]) -> list[Told]:
+    """What each report of a call brought, oldest first: the revisions of the call."""
+    told: list[Told] = []
+    before: dict[str, Any] | None = None
+    # The body of an only report need not be read: there is nothing to compare it with.
+    only = sum(delivery.verdict != DUPLICATE for delivery in deliveries) == 1
+    for delivery in deliveries:
+        if delivery.verdict == DUPLICATE:
+            told.append(Told(delivery.received_at, "The same report again; it changed nothing.", shown([])))
+            continue
+        reading = Report({}) if only else read_report(delivery.body or b"")
+        if not isinstance(reading, Report):
+            continue
+        if before is None or delivery.verdict == NEW:
+            told.append(Told(delivery.received_at, "The first report.", shown([])))
+            before = reading.data
+            continue
+        after = merge(before, reading.data)
+        words = "Another report; it said nothing new." if delivery.verdict == UNCHANGED else "A later report changed:"
+        told.append(Told(delivery.received_at, words, shown(changes(before, after))))
+        before = after
+    return told

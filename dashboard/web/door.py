@@ -1,0 +1,159 @@
+"""Who gets in at every address but the webhook's: this machine alone, or whoever has signed in (decision 9)."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
+
+from quart import Response, redirect, request, url_for
+from quart.typing import ResponseReturnValue
+
+from dashboard.settings import LOOPBACK_HOSTS, Settings
+from dashboard.store.accounts import account_of_session
+from dashboard.web.parts import board, now_micros
+
+COOKIE = "callboard_session"
+SECURE_COOKIE = "__Host-callboard_session"
+
+# Anybody may ask for these: they show nothing of any call.
+OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "account.sign_in"})
+
+_FORWARDED = {"forwarded", "via", "x-real-ip"}
+_FORWARDED_PREFIXES = ("x-forwarded-", "cf-")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Slowdown:
+    """Counts what somebody does wrong: more than `most` within `seconds` is too much. Bounded, whoever attacks."""
+
+    _MOST_ADDRESSES = 10_000
+
+    def __init__(self, *, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def is_over(self, address: str) -> bool:
+        """Whether the next wrong thing would be one too many; counts nothing."""
+        since, count = self._counts.get(address, (0.0, 0))
+        return count >= self._most and time.monotonic() - since <= self._seconds
+
+    def is_too_much(self, address: str) -> bool:
+        """Count one more wrong thing, and tell whether it was one too many."""
+        now = time.monotonic()
+        since, count = self._counts.pop(address, (now, 0))
+        if now - since > self._seconds:
+            since, count = now, 0
+        self._counts[address] = (since, count + 1)
+        while len(self._counts) > self._MOST_ADDRESSES:
+            self._counts.popitem(last=False)
+        return count >= self._most
+
+
+def is_direct(host: str, header_names: Iterable[str]) -> bool:
+    """Whether a request was made on this machine and came straight here, not through a tunnel or proxy."""
+    if _split(f"//{host}").hostname not in LOOPBACK_HOSTS:
+        return False
+    names = {name.lower() for name in header_names}
+    return not (names & _FORWARDED or any(name.startswith(_FORWARDED_PREFIXES) for name in names))
+
+
+def local_only_sentence() -> str:
+    return (
+        "This board has no account yet, so it is open to this machine only, and this request came from elsewhere or "
+        "through a tunnel or proxy. Set DASHBOARD_WEBHOOK_SECRET, DASHBOARD_ADMIN_PASSWORD and DASHBOARD_PUBLIC_URL, "
+        "then start the server again."
+    )
+
+
+def came_by_webhook_door(settings: Settings, server: tuple[str, int | None] | None) -> bool:
+    """Whether a request came in by DASHBOARD_WEBHOOK_BIND: the door to point a tunnel at, for reports and nothing else.
+
+    `server` is the address it arrived at, as ASGI gives it.
+    """
+    host, port = server or ("", None)
+    names = (f"{host}:{port}", f"[{host}]:{port}", f"localhost:{port}" if host in LOOPBACK_HOSTS else "")
+    return bool(settings.webhook_bind) and settings.webhook_bind in names
+
+
+async def guard() -> ResponseReturnValue | None:
+    """Before every request: let in, send to the sign-in, or refuse."""
+    if came_by_webhook_door(board().settings, request.scope.get("server")):
+        return Response("Only reports are taken here.", 404, content_type="text/plain; charset=utf-8")
+    if refusal := _cross_site_refusal():
+        return refusal
+    app = board()
+    if not app.has_accounts and not is_direct(request.host, request.headers.keys()):
+        return Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
+    if request.endpoint in OPEN_ENDPOINTS or not app.has_accounts:
+        return None
+    if await signed_in_name() is not None:
+        return None
+    return _ask_to_sign_in()
+
+
+def cookie_name() -> str:
+    """Over https the prefixed name alone: it cannot be planted by a neighbouring host or by plain http."""
+    return SECURE_COOKIE if is_https() else COOKIE
+
+
+def is_https() -> bool:
+    return board().settings.public_url.startswith("https://")
+
+
+async def signed_in_name() -> str | None:
+    """The name of who is signed in on this browser."""
+    token = request.cookies.get(cookie_name())
+    if not token:
+        return None
+    return await board().database.read(lambda session: account_of_session(session, token, now_micros()))
+
+
+async def harden(response: Response) -> Response:
+    """After every request: the headers that every answer carries."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _cross_site_refusal() -> Response | None:
+    """A form on another site must not act with our visitor's cookie."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    # Many a proxy puts its own name into Host: then only the public address tells that the form is ours.
+    ours = origin is None or origin == board().settings.public_url or _split(origin).netloc == request.host
+    if site in (None, "same-origin", "none") and ours:
+        return None
+    return Response("This form was sent from another site.", 403, content_type="text/plain; charset=utf-8")
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    """A page goes to the sign-in; all others get an empty 401, or htmx would put the sign-in page into the list."""
+    asked_for = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
+    sign_in = url_for("account.sign_in", next=asked_for)
+    if request.endpoint == "live.live" or "HX-Request" in request.headers:
+        return Response(b"", 401, headers={"HX-Redirect": sign_in})
+    if request.endpoint == "recordings.recording" or request.path.startswith("/api/"):
+        return Response(b"", 401)
+    return redirect(sign_in, 303)
+
+
+def _split(address: str) -> SplitResult:
+    """A stranger's address in parts; of one that cannot be read, every part is empty."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

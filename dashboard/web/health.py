@@ -1,0 +1,37 @@
+"""For whoever watches the server: is it alive, can it store."""
+
+from __future__ import annotations
+
+import asyncio
+
+from quart import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard.web.parts import board
+
+blueprint = Blueprint("health", __name__)
+
+_PATIENCE_SECONDS = 2.0
+
+
+@blueprint.get("/healthz")
+async def healthz() -> Response:
+    """Alive: the loop answers."""
+    return _say(200, "alive")
+
+
+@blueprint.get("/readyz")
+async def readyz() -> Response:
+    """Ready: a write transaction goes through, and the index is loaded."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await board().database.write(lambda session: session.connection())
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return _say(503, "the database does not take writes")
+    if not board().feed.ready.is_set():
+        return _say(503, "the board is reading its calls")
+    return _say(200, "ready")
+
+
+def _say(status: int, words: str) -> Response:
+    return Response(words + "\n", status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,168 @@
+"""The platform's door: a webhook's bytes in, an answer only when they are on the disk.
+
+Speaks ASGI itself, before Quart has made a request of it: routing, contexts and header objects cost as much as storing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from pydantic_core import to_json
+
+from dashboard.callkaro.report import Ignored, Unreadable, read_report
+from dashboard.intake import Intake, NotStored
+from dashboard.settings import Settings
+from dashboard.store.inbox import Arrival
+from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, local_only_sentence
+from dashboard.web.parts import WEBHOOK_PATH, now_micros
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 2 * 2**20
+# A slow body is cut before the platform's own patience of 5 s is over.
+BODY_SECONDS = 4.0
+RETRY_AFTER_SECONDS = b"5"
+_LONGEST_HEADER = 200
+# Larger ones are read in a thread: half a second of it would hold up every other report and every stream.
+_LARGE = 100_000
+
+
+class Answer(NamedTuple):
+    """What goes back: a status, a JSON body, and headers beside the usual ones."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+# As the vendor's own examples answer.
+RECEIVED = Answer(200, b'{"status":"success","message":"Webhook received"}')
+_UNKNOWN_EVENT = b'{"status":"error","message":"Unknown event type"}'
+
+
+def error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
+    return Answer(status, to_json({"status": "error", "message": message}), headers)
+
+
+class Hooks:
+    """Takes in reports. The table of answers is decision 1 of ARCHITECTURE.md."""
+
+    def __init__(self, intake: Intake, settings: Settings) -> None:
+        self._intake = intake
+        self._settings = settings
+        self._secrets = [_sha256(secret.encode("utf-8", "surrogateescape")) for secret in settings.webhook_secrets]
+        self._wrong_secrets = Slowdown(most=30, seconds=60)
+
+    async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except Exception as problem:
+            # The path alone: the query can hold the secret.
+            log.exception("POST %s failed", WEBHOOK_PATH, exc_info=problem)
+            sentence = "The server failed; nothing is known to be stored. Send it again."
+            answer = error(503, sentence, (b"retry-after", RETRY_AFTER_SECONDS))
+        if answer is None:
+            return
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(answer.body)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *answer.headers,
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Answer | None:
+        """The answer to one request; None when whoever asked has left before the body was whole."""
+        headers = dict(scope["headers"])
+        if scope["method"] != "POST":
+            return error(405, "This address takes POST only.", (b"allow", b"POST"))
+        if refusal := self._refusal(scope, headers):
+            return refusal
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read_body(receive, headers)
+        except TimeoutError:
+            return error(408, "The body did not arrive in time. Send it again.")
+        except _TooLarge:
+            return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB.")
+        if body is None:
+            return None
+        reading = read_report(body) if len(body) < _LARGE else await asyncio.to_thread(read_report, body)
+        content_type, user_agent = _text(headers, b"content-type"), _text(headers, b"user-agent")
+        try:
+            await self._intake.keep(Arrival(now_micros(), body, reading, content_type, user_agent))
+        except NotStored as problem:
+            return error(503, str(problem), (b"retry-after", RETRY_AFTER_SECONDS))
+        if isinstance(reading, Unreadable):
+            return error(400, reading.problem)
+        if isinstance(reading, Ignored):
+            return Answer(400 if self._settings.reject_unknown_events else 200, _UNKNOWN_EVENT)
+        return RECEIVED
+
+    def _refusal(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Why this request is not the platform's, if it is not; nothing of it is stored."""
+        if b"origin" in headers or b"sec-fetch-site" in headers:
+            return error(403, "This address takes reports from CallKaro's servers, not from a web page.")
+        if not self._secrets:
+            # Only a board that is open to this machine alone starts without a secret.
+            is_ours = is_direct(_text(headers, b"host"), (name.decode("latin-1") for name in headers))
+            is_local = is_ours and not came_by_webhook_door(self._settings, scope.get("server"))
+            return None if is_local else error(403, local_only_sentence())
+        if self._has_secret(scope, headers):
+            return None
+        if self._wrong_secrets.is_too_much((scope.get("client") or ("",))[0]):
+            return error(429, "Too many requests with a wrong secret. Wait a minute.", (b"retry-after", b"60"))
+        return error(
+            401,
+            "The webhook secret is missing or wrong. Send it as `Authorization: Bearer …` or as ?token=….",
+            (b"www-authenticate", b"Bearer"),
+        )
+
+    def _has_secret(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether one of the secrets came: as a bearer token, or as ?token= where no header can be sent."""
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            query = parse_qs(scope["query_string"].decode("latin-1"), encoding="utf-8", errors="surrogateescape")
+            given = query.get("token", [""])[0].encode("utf-8", "surrogateescape")
+        # Hashes are compared: of equal length whatever is sent. All are, so that time does not tell which one matched.
+        sha = _sha256(given.strip())
+        matching = [hmac.compare_digest(sha, secret) for secret in self._secrets]
+        return any(matching)
+
+
+class _TooLarge(Exception):
+    """The body is over the limit, by its own account or by count."""
+
+
+async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The whole body; None when its sender has left. Raises _TooLarge as soon as it is known to be."""
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise _TooLarge
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message["body"])
+        size += len(parts[-1])
+        if size > LARGEST_BODY:
+            raise _TooLarge
+        if not message["more_body"]:
+            return b"".join(parts)
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    return headers.get(name, b"")[:_LONGEST_HEADER].decode("latin-1")
+
+
+def _sha256(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()

@@ -1,0 +1,41 @@
+"""A page's stream: reads its cursor and filter, and hands over to the feed."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from dashboard.filters import BadFilter, read_filter
+from dashboard.web.parts import board
+
+blueprint = Blueprint("live", __name__)
+
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    # A proxy that stores or compresses the stream holds every call back until its buffer is full.
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+@blueprint.get("/live")
+async def live() -> Response:
+    """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now."""
+    feed = board().feed
+    if not feed.ready.is_set():
+        # Empty: htmx would put an error's text into the list.
+        return Response(b"", 503, headers={"Retry-After": "1"})
+    try:
+        wanted = read_filter(request.args.items(multi=True))
+    except BadFilter:
+        return Response(b"", 400)
+    # On a reconnect the address still has the cursor of the page's birth: the header is newer.
+    text = request.headers.get("Last-Event-ID") or request.args.get("after")
+    cursor = feed.head if text is None else read_cursor(text)
+    response = Response(feed.follow(wanted, cursor), 200, headers=_HEADERS)
+    # Quart cuts every response after 60 s otherwise.
+    response.timeout = None
+    return response
+
+
+def read_cursor(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

@@ -1,0 +1,52 @@
+"""The parts of the house that visitors are led to, as `create_app` made them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from quart import Quart, current_app
+
+from dashboard.archive import Archive
+from dashboard.database import Database
+from dashboard.feed import Feed
+from dashboard.intake import Intake
+from dashboard.recordings.keep import Keep
+from dashboard.render import Renderer
+from dashboard.settings import Settings
+
+WEBHOOK_PATH = "/webhook/call-webhook"
+
+
+class Callboard(Quart):
+    """The app, and its parts by name."""
+
+    settings: Settings
+    database: Database
+    intake: Intake
+    feed: Feed
+    draw: Renderer
+    keep: Keep
+    archive: Archive
+    hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
+    # Made once at the start: whether anybody has to sign in.
+    has_accounts: bool = False
+
+    async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Reports go straight to their door; all else is a request for Quart."""
+        if scope["type"] == "http" and scope["path"] == WEBHOOK_PATH:
+            await self.hooks(scope, receive, send)
+        else:
+            await super().asgi_app(scope, receive, send)
+
+
+def board() -> Callboard:
+    """The app that answers this request."""
+    return cast(Callboard, current_app)
+
+
+def now_micros() -> int:
+    """This moment, as the tables write it: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000

@@ -1,0 +1,40 @@
+"""A call's recording, played through this server: in whole or in parts, so that a browser can seek."""
+
+from __future__ import annotations
+
+import re
+
+from quart import Blueprint, Response, request, send_file
+from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from dashboard.store.recordings import KEPT, recording_of
+from dashboard.web.parts import board
+
+blueprint = Blueprint("recordings", __name__)
+
+# Quart 0.22 answers a suffix range (bytes=-50) with a 500. What it cannot take gets all of it, as RFC 9110 allows.
+_SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
+
+
+@blueprint.get("/calls/<int:call_id>/recording")
+async def recording(call_id: int) -> ResponseReturnValue:
+    found = await board().database.read(lambda session: recording_of(session, call_id)) if call_id < 2**63 else None
+    if found is None or found.state != KEPT:
+        return Response("This call has no recording that was kept.", 404, content_type="text/plain; charset=utf-8")
+    path = board().keep.path(found.file)
+    if not path.exists():
+        sentence = "The recording was kept, but its file is gone from the data folder. Restore it from a backup."
+        return Response(sentence, 404, content_type="text/plain; charset=utf-8")
+    wanted = request.headers.get("Range")
+    try:
+        response = await send_file(
+            path, mimetype=found.content_type, conditional=wanted is None or bool(_SIMPLE_RANGE.fullmatch(wanted))
+        )
+    except RequestedRangeNotSatisfiable:
+        return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.headers["Content-Disposition"] = "inline"
+    response.timeout = None
+    return response

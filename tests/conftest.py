@@ -1,0 +1,72 @@
+"""The words the tests speak in: a report, a database, a board, a running server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from quart.typing import TestClientProtocol
+
+from dashboard.app import create_app
+from dashboard.database import Database
+from dashboard.migrations import migrate
+from dashboard.settings import Settings
+from dashboard.web.parts import Callboard
+from tests.postgres import postgres, postgres_url  # noqa: F401  (fixtures)
+from tests.running import RunningBoard
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind; a test that takes it runs on both."""
+    if request.param == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return f"sqlite:///{tmp_path / 'callboard.db'}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of either kind."""
+    made = Database(database_url)
+    migrate(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(database_url=f"sqlite:///{tmp_path / 'callboard.db'}", data_folder=tmp_path)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Callboard]:
+    """A board whose parts run, and whose index is loaded."""
+    made = create_app(settings)
+    async with made.test_app():
+        async with asyncio.timeout(5):
+            await made.feed.ready.wait()
+        yield made
+
+
+@pytest.fixture
+def client(app: Callboard) -> TestClientProtocol:
+    return app.test_client()
+
+
+@pytest.fixture
+def start_board(tmp_path: Path) -> Iterator[Callable[..., RunningBoard]]:
+    """Starts real servers (`python -m dashboard serve`) on free ports; each ends with the test."""
+    started: list[RunningBoard] = []
+
+    def start(**environment: str) -> RunningBoard:
+        board = RunningBoard(tmp_path / f"board-{len(started)}", environment)
+        started.append(board)
+        board.start()
+        return board
+
+    yield start
+    for board in started:
+        board.end()

@@ -1,0 +1,94 @@
+"""A real server of the board, as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.reports import WEBHOOK
+
+CEILING_SECONDS = 20
+
+
+class RunningBoard:
+    """`python -m dashboard serve` on a port that stays the same over restarts; its log is in `folder`."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "serve.log"
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("DASHBOARD_")}
+        self.environment = (
+            {name: value for name, value in outside.items() if name not in ("PORT", "DATABASE_URL")}
+            | {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_BIND": f"127.0.0.1:{self.port}"}
+            | environment
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database_file(self) -> Path:
+        return self.folder / "data" / "callboard.db"
+
+    def start(self) -> None:
+        """Start it and wait until it can store."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dashboard", "serve"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        until = time.monotonic() + CEILING_SECONDS
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended at once: {self.log.read_text()[-2000:]}")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                continue
+        raise AssertionError(f"the server was not ready in time: {self.log.read_text()[-2000:]}")
+
+    def post(self, body: bytes, **headers: str) -> httpx.Response:
+        return httpx.post(self.url + WEBHOOK, content=body, headers=headers, timeout=10)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = CEILING_SECONDS) -> int:
+        """Its exit code, once it has ended."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """As a power cut would end it."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

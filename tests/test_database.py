@@ -1,0 +1,321 @@
+"""The doors to the database: numbers in the order of commits, reads of one moment, wake-ups, and an end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from dashboard.database import Database, head_of, is_away, kind_of, tick
+from dashboard.store.calls import changed_since
+from dashboard.store.inbox import Receipt, record
+from tests.postgres import PostgresServer, StopMode
+from tests.reports import report
+from tests.stored import INDIA, arrival, column, sql, store
+
+CEILING = 20.0
+WRITERS = 8
+
+
+def nothing(session: Session) -> None:
+    session.connection()
+
+
+def write_until_stored(database: Database, *bodies: bytes) -> list[Receipt]:
+    """As the intake does it: a database that is away is asked again."""
+    step = partial(record, arrivals=[arrival(body) for body in bodies], source_timezone=INDIA)
+    until = time.monotonic() + CEILING
+    while True:
+        try:
+            return database.write_now(step)
+        except DBAPIError as problem:
+            if not is_away(problem) or time.monotonic() > until:
+                raise
+
+
+class Tail:
+    """Reads what changed, over and over, as a feed does; `seen` are the numbers and ids in the order they came."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.head = 0
+        self.seen: list[tuple[int, int]] = []
+
+    def look(self) -> None:
+        changed, self.head = self.database.read_now(partial(changed_since, seq=self.head, most=50))
+        self.seen += [(call.seq, call.id) for call in changed]
+
+    def follow(self, ended: Event) -> None:
+        while not ended.wait(0.002):
+            self.look()
+        while self.head < self.database.read_now(head_of):
+            self.look()
+
+
+def test_a_tail_misses_nothing_of_eight_writers_and_no_number_is_given_twice(database: Database) -> None:
+    ended = Event()
+    tail = Tail(database)
+
+    def write(writer: int) -> list[Receipt]:
+        own = Database(database.url.render_as_string(hide_password=False))
+        try:
+            batches = [[report(f"{writer} {turn} {place}") for place in range(1 + turn % 3)] for turn in range(12)]
+            return [receipt for batch in batches for receipt in write_until_stored(own, *batch)]
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(WRITERS + 1) as threads:
+        following = threads.submit(tail.follow, ended)
+        try:
+            receipts = [receipt for each in threads.map(write, range(WRITERS)) for receipt in each]
+        finally:
+            ended.set()
+        following.result(CEILING)
+    numbers = sorted(receipt.id for receipt in receipts)
+    assert numbers == list(range(1, WRITERS * 24 + 1))
+    assert [number for number, _ in tail.seen] == numbers
+    assert sorted(call_id for _, call_id in tail.seen) == column(database, "call", "id")
+
+
+def test_a_tail_misses_nothing_of_several_processes(database: Database, tmp_path: Path) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    environment = os.environ | {"DASHBOARD_DATABASE_URL": url, "DASHBOARD_DATA": str(tmp_path)}
+    processes = []
+    for process in range(3):
+        file = tmp_path / f"{process}.jsonl"
+        file.write_bytes(b"\n".join(report(f"{process} {line}") for line in range(450)))
+        command = [sys.executable, "-m", "dashboard", "import", str(file)]
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+    tail = Tail(database)
+    until = time.monotonic() + CEILING
+    for process in processes:
+        while not _has_ended(process) and time.monotonic() < until:
+            tail.look()
+    assert [process.wait(1) for process in processes] == [0, 0, 0]
+    tail.follow(_set())
+    assert [number for number, _ in tail.seen] == list(range(1, 1351))
+    assert len({call_id for _, call_id in tail.seen}) == 1350
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.01)
+    return process.returncode is not None
+
+
+def _set() -> Event:
+    event = Event()
+    event.set()
+    return event
+
+
+def test_whoever_holds_the_clock_commits_before_another_gets_a_number(database: Database) -> None:
+    has_ticked, may_commit = Event(), Event()
+
+    def slow(session: Session) -> int:
+        number = tick(session, 1)
+        has_ticked.set()
+        assert may_commit.wait(CEILING)
+        return number
+
+    other = Database(database.url.render_as_string(hide_password=False))
+    with ThreadPoolExecutor(2) as threads:
+        first: Future[int] = threads.submit(database.write_now, slow)
+        assert has_ticked.wait(CEILING)
+        second: Future[list[Receipt]] = threads.submit(store, other, report("b"))
+        try:
+            assert not wait([second], timeout=0.3).done
+            assert database.read_now(head_of) == 0
+        finally:
+            may_commit.set()
+        assert (first.result(CEILING), second.result(CEILING)[0].id) == (1, 2)
+    other.close()
+
+
+def test_a_read_is_of_one_moment(database: Database) -> None:
+    store(database, report("a"))
+
+    def read_twice(session: Session) -> tuple[int, int, int]:
+        before = head_of(session)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(store, database, report("b")).result(CEILING)
+        calls = changed_since(session, 0, 10)[0]
+        return before, head_of(session), len(calls)
+
+    assert database.read_now(read_twice) == (1, 1, 1)
+    assert database.read_now(head_of) == 2
+
+
+def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    def fail(session: Session) -> None:
+        record(session, [arrival(report("a"))], INDIA)
+        raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        database.write_now(fail)
+    assert database.read_now(head_of) == 0
+    assert [receipt.id for receipt in store(database, report("a"))] == [1]
+
+
+async def seconds_to_a_change(database: Database) -> float:
+    began = time.monotonic()
+    await database.next_change()
+    return time.monotonic() - began
+
+
+async def until_it_listens(database: Database) -> None:
+    """Until this process would hear of what others write, and nothing that it heard before is left over."""
+    await database.next_change()
+    listens = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+    if not database.is_sqlite:
+        async with asyncio.timeout(CEILING):
+            while not await database.read(lambda session: session.execute(listens).scalar_one()):
+                pass
+    while await seconds_to_a_change(database) < 0.5:
+        pass
+
+
+async def test_an_own_write_wakes_at_once(database: Database) -> None:
+    await until_it_listens(database)
+    waiting = asyncio.create_task(seconds_to_a_change(database))
+    await database.write(partial(tick, numbers=1))
+    assert await waiting < 0.5
+
+
+async def test_what_another_process_writes_wakes_within_half_a_second(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    await until_it_listens(database)
+    waiting = asyncio.create_task(seconds_to_a_change(database))
+    await asyncio.to_thread(other.write_now, partial(tick, numbers=1))
+    assert await waiting < 0.5
+    await asyncio.to_thread(other.close)
+
+
+async def test_without_any_change_one_looks_about_once_a_second(database: Database) -> None:
+    await until_it_listens(database)
+    assert 0.8 < await seconds_to_a_change(database) < 1.8
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_a_restarted_postgresql_is_taken_up_again(
+    postgres: PostgresServer, postgres_url: str, mode: StopMode
+) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    await database.write(nothing)
+    await database.next_change()
+    await asyncio.to_thread(postgres.restart, mode)
+    await database.read(nothing)
+    await database.write(nothing)
+    await until_it_listens(database)
+    waiting = asyncio.create_task(seconds_to_a_change(database))
+    await database.write(lambda session: session.execute(text("NOTIFY callboard")))
+    assert await waiting < 0.5
+    await asyncio.to_thread(database.close)
+
+
+def write_scalar(database: Database, statement: str) -> object:
+    """What the connection that writes answers."""
+    return database.write_now(lambda session: session.execute(text(statement)).scalar_one())
+
+
+def test_a_commit_is_on_the_disk(database: Database) -> None:
+    if database.is_sqlite:
+        asked = [write_scalar(database, f"PRAGMA {name}") for name in ("synchronous", "journal_mode", "busy_timeout")]
+        assert asked == [2, "wal", 1000]
+    else:
+        name = database.url.database
+        sql(database, f"ALTER DATABASE {name} SET synchronous_commit = off")
+        again = Database(database.url.render_as_string(hide_password=False))
+        assert write_scalar(again, "SHOW synchronous_commit") == "on"
+        again.close()
+
+
+def test_a_reader_cannot_write_to_sqlite(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    with pytest.raises(DBAPIError, match="readonly"):
+        database.read_now(lambda session: session.execute(text("CREATE TABLE a (b)")))
+    database.close()
+
+
+def test_a_locked_file_is_away_and_a_refused_row_is_not(tmp_path: Path) -> None:
+    database, other = (Database(f"sqlite:///{tmp_path / 'a.db'}") for _ in range(2))
+    sql(database, "CREATE TABLE a (b CHECK (b <> 'poison'))")
+    with pytest.raises(DBAPIError) as refused:
+        sql(database, "INSERT INTO a VALUES ('poison')")
+    assert (is_away(refused.value), kind_of(refused.value)) == (False, "IntegrityError (SQLITE_CONSTRAINT_CHECK)")
+
+    def hold(session: Session) -> None:
+        session.connection()
+        with pytest.raises(DBAPIError) as locked:
+            other.write_now(nothing)
+        assert (is_away(locked.value), kind_of(locked.value)) == (True, "OperationalError (SQLITE_BUSY)")
+
+    database.write_now(hold)
+    other.write_now(nothing)
+    database.close()
+    other.close()
+
+
+def test_a_value_too_large_for_an_index_of_postgresql_is_not_taken_for_an_outage(postgres_url: str) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    sql(database, "CREATE TABLE a (b text PRIMARY KEY)")
+    with pytest.raises(DBAPIError) as refused:
+        sql(database, f"INSERT INTO a VALUES ('{secrets.token_hex(50_000)}')")
+    assert (is_away(refused.value), kind_of(refused.value)) == (False, "ProgramLimitExceeded (54000)")
+    database.close()
+
+
+def test_the_place_shows_no_password() -> None:
+    database = Database("postgresql+psycopg://me:secret@127.0.0.1:1/calls")
+    assert "secret" not in database.place
+    database.close()
+
+
+USES_ALL_OF_IT = """
+import asyncio, sys
+from dashboard.database import Database, head_of
+from dashboard.migrations import migrate
+
+async def main():
+    database = Database(sys.argv[1])
+    migrate(database)
+    await asyncio.gather(database.next_change(), database.read(head_of), database.write(head_of))
+    database.close()
+
+asyncio.run(main())
+print("done")
+"""
+
+
+def test_a_process_ends_by_itself_once_the_database_is_closed(database_url: str) -> None:
+    command = [sys.executable, "-c", USES_ALL_OF_IT, database_url]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=CEILING, check=False)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("done\n", "", 0)
+
+
+async def test_closing_does_not_wait_for_a_postgresql_that_stands_still(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    await asyncio.gather(database.write(nothing), database.read(nothing), database.next_change())
+    began = time.monotonic()
+    with postgres.frozen():
+        stuck = [asyncio.create_task(database.write(nothing)), asyncio.create_task(database.read(nothing))]
+        await asyncio.wait(stuck, timeout=0.2)
+        await asyncio.to_thread(database.close)
+        assert time.monotonic() - began < 5
+    ended = await asyncio.gather(*stuck, return_exceptions=True)
+    assert all(isinstance(each, DBAPIError) for each in ended)

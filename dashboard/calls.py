@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from pydantic_core import to_json
+
 from dashboard.callkaro.report import JSON, CallReport, as_text
 from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
 
@@ -60,7 +62,7 @@ def changes(before: dict[str, JSON], after: dict[str, JSON], path: str = "") -> 
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             found += changes(old, new, f"{path}{key} › ")
-        elif old != new:
+        elif to_json(old) != to_json(new):
             found.append((f"{path}{key}", old, new))
     return found
 

@@ -38,6 +38,9 @@ or a report is sent into a connection that is just being closed, and the platfor
 LAST_REQUEST_SECONDS = 0.1
 """Between "no new connections" and "no new requests": whoever is connected already gets to say what it came to say."""
 
+CHUNKS_A_TURN = 8
+"""How many chunks one connection may send before all others have had a turn."""
+
 CUT_SECONDS = 0.2
 COMPLAINT_SECONDS = 10.0
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -83,6 +86,8 @@ def _plain(request: h11.Request) -> h11.Request:
 class Connection(TCPServer):
     """Reads one peer's requests and writes the answers until either side ends it: Hypercorn's, with gaps closed."""
 
+    _chunks = 0
+
     async def _read_data(self) -> None:
         # Runs once the protocol stands and before the first byte: the one moment at which its parser can be exchanged.
         self._http().connection = Http1(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
@@ -103,8 +108,10 @@ class Connection(TCPServer):
         if gone:
             await self.protocol.handle(Closed())
         # drain() need not suspend: not while the peer reads fast, and never again once it is gone. A stream that does
-        # not suspend either then held the loop for ever, deaf to its own cancellation. So each chunk lets others run.
-        await asyncio.sleep(0)
+        # not suspend either then held the loop for ever, deaf to its own cancellation. So now and then others run.
+        self._chunks += 1
+        if gone or self._chunks % CHUNKS_A_TURN == 0:
+            await asyncio.sleep(0)
 
     async def _idle_timeout(self) -> None:
         seconds = KEEP_ALIVE_SECONDS if self._http().keep_alive_requests else HEADER_SECONDS

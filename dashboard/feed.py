@@ -8,26 +8,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property, partial
+from functools import partial
+from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.calls import Facts
 from dashboard.database import Database, head_of
 from dashboard.filters import CallFilter, matches
 from dashboard.index import Index
 from dashboard.render import Renderer
+from dashboard.ring import Frame, Ring
 from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.calls import CallRow, changed_since, facts_after
 from dashboard.zones import ZoneDoubt
 
 log = logging.getLogger(__name__)
 
-RING_SIZE = 10_000
 # A page that missed more than this is told to load anew: cheaper for it and for us than so many rows.
 MOST_TO_CATCH_UP = 500
 _CHUNK = 1000
@@ -40,31 +39,27 @@ _TRY_AGAIN_SECONDS = 0.5
 RELOAD = sse_frame("", event="reload")
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One change of a call, drawn at most once each way, whatever number of pages it goes to."""
+class View:
+    """What all pages of one filter share, made once for all of them and anew when something has changed."""
 
-    row: CallRow
-    facts: Facts
-    draw: Renderer = field(repr=False)
-
-    @cached_property
-    def show(self) -> bytes:
-        return sse_frame(self.draw.show_call(self.row), id=self.row.seq)
-
-    @cached_property
-    def drop(self) -> bytes:
-        return sse_frame(self.draw.drop_call(self.row.id), id=self.row.seq)
+    def __init__(self, wanted: CallFilter) -> None:
+        self.wanted = wanted
+        # By the cursor they start from: under load nearly all pages are equally far, and get the very same bytes.
+        self.batches: dict[int, bytes] = {}
+        self.batches_head = 0
+        self.figures = self.outside = b""
+        self.figures_seq = -1
 
 
 @dataclass(slots=True)
 class _Page:
     """What the server knows of an open page."""
 
-    wanted: CallFilter
-    cursor: int
+    view: View
     day: date
-    figures_seq: int
+    beats: int
+    cursor: int = 0
+    figures_seq: int = 0
     figures: bytes = b""
     outside: bytes = b""
 
@@ -82,16 +77,14 @@ class Feed:
         self.ready = asyncio.Event()
         self.pages = 0
         self._zone_doubt = ZoneDoubt()
-        self._ring: list[Frame] = []
-        self._ring_seqs: list[int] = []
-        # The ring knows every change after this number.
-        self._ring_start = 0
+        self._ring = Ring()
+        self._views: WeakValueDictionary[CallFilter, View] = WeakValueDictionary()
         self._moved = asyncio.Event()
         self._closing = False
+        self._day = self.today
+        self._beats = 0
         self._figures_seq = 0
         self._figures_at = 0.0
-        self._batches: dict[tuple[CallFilter, int, date], bytes] = {}
-        self._figures: dict[tuple[CallFilter, date], tuple[bytes, bytes]] = {}
         self._figures_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -111,6 +104,7 @@ class Feed:
             except (SQLAlchemyError, OSError) as problem:
                 log.warning("the index waits for the database: %s", type(problem).__name__)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
+        self._beat()
         while True:
             await self._database.next_change()
             started = time.monotonic()
@@ -145,7 +139,10 @@ class Feed:
 
         `cursor` is the last number the page has; None stands for one that cannot be read.
         """
-        page = _Page(wanted, 0, self.today, 0)
+        view = self._views.get(wanted)
+        if view is None:
+            view = self._views[wanted] = View(wanted)
+        page = _Page(view, self._day, self._beats)
         self.pages += 1
         try:
             yield sse_comment()
@@ -155,6 +152,8 @@ class Feed:
                 await self._until_closed()
                 return
             page.cursor = page.figures_seq = cursor
+            if cursor == self.head:
+                page.figures, page.outside = self._figures_of(view)
             while not self._closing:
                 moved = self._moved
                 chunk = await self._news(page)
@@ -164,12 +163,11 @@ class Feed:
                     return
                 if chunk:
                     yield chunk
-                    continue
-                try:
-                    async with asyncio.timeout(BEAT_SECONDS):
-                        await moved.wait()
-                except TimeoutError:
+                elif page.beats != self._beats:
+                    page.beats = self._beats
                     yield sse_frame("", id=page.cursor, event="beat")
+                else:
+                    await moved.wait()
         finally:
             self.pages -= 1
 
@@ -184,7 +182,7 @@ class Feed:
 
     async def _news(self, page: _Page) -> bytes | None:
         """What this page has not seen, b"" if nothing, None if it should load anew."""
-        if page.day != self.today and page.wanted.period:
+        if page.day != self._day and page.view.wanted.period:
             return None
         chunk = b""
         if page.cursor < self.head:
@@ -194,7 +192,7 @@ class Feed:
             chunk, page.cursor = news
         if page.figures_seq < self._figures_seq:
             page.figures_seq = self._figures_seq
-            figures, outside = self._figures_of(page.wanted)
+            figures, outside = self._figures_of(page.view)
             if figures != page.figures:
                 page.figures = figures
                 chunk += figures
@@ -205,26 +203,29 @@ class Feed:
 
     async def _since(self, page: _Page) -> tuple[bytes, int] | None:
         """The rows after a page's cursor as bytes, and the number up to which they go; None if they are too many."""
-        if page.cursor < self._ring_start:
-            rows, upto = await self._database.read(partial(changed_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
-            if len(rows) == MOST_TO_CATCH_UP:
-                return None
-            return self._batch(page, [Frame(row, row.facts, self._draw) for row in rows], upto), upto
-        # Pages of one filter that are equally far get the same bytes: under load that is nearly all of them.
-        key = (page.wanted, page.cursor, self.today)
-        batch = self._batches.get(key)
-        if batch is None:
-            frames = self._ring[bisect_right(self._ring_seqs, page.cursor) :]
-            batch = self._batches[key] = self._batch(page, frames, self.head)
-        return batch, self.head
+        view, cursor = page.view, page.cursor
+        if view.batches_head != self.head:
+            view.batches.clear()
+            view.batches_head = self.head
+        elif cursor in view.batches:
+            return view.batches[cursor], self.head
+        frames = self._ring.since(cursor)
+        if frames is not None:
+            batch = view.batches[cursor] = self._batch(view.wanted, cursor, frames, self.head)
+            return batch, self.head
+        rows, upto = await self._database.read(partial(changed_since, seq=cursor, most=MOST_TO_CATCH_UP))
+        if len(rows) == MOST_TO_CATCH_UP:
+            return None
+        frames = [Frame(row, row.facts, self._draw) for row in rows]
+        return self._batch(view.wanted, cursor, frames, upto), upto
 
-    def _batch(self, page: _Page, frames: list[Frame], upto: int) -> bytes:
-        today, timezone, wanted = self.today, self._draw.timezone, page.wanted
+    def _batch(self, wanted: CallFilter, cursor: int, frames: list[Frame], upto: int) -> bytes:
+        today, timezone = self._day, self._draw.timezone
         parts = []
         for frame in frames:
             if wanted.is_bare or matches(frame.facts, wanted, today=today, timezone=timezone):
                 parts.append(frame.show)
-            elif frame.row.created_seq <= page.cursor:
+            elif frame.row.created_seq <= cursor:
                 # The page may be showing it: it no longer belongs there.
                 parts.append(frame.drop)
         if parts and frames[-1].row.seq != upto:
@@ -244,14 +245,13 @@ class Feed:
         """How many calls there are in the view and in all, for the line about calls outside it."""
         return self._draw.outside(wanted, listed=self.index.count(wanted, self.today), everything=len(self.index))
 
-    def _figures_of(self, wanted: CallFilter) -> tuple[bytes, bytes]:
-        key = (wanted, self.today)
-        if key not in self._figures:
-            self._figures[key] = (
-                sse_frame(self._draw.replacing("#figures", self.strip(wanted))),
-                b"" if wanted.is_bare else sse_frame(self._draw.replacing("#outside", self.outside(wanted))),
-            )
-        return self._figures[key]
+    def _figures_of(self, view: View) -> tuple[bytes, bytes]:
+        if view.figures_seq != self._figures_seq:
+            view.figures_seq = self._figures_seq
+            view.figures = sse_frame(self._draw.replacing("#figures", self.strip(view.wanted)))
+            if not view.wanted.is_bare:
+                view.outside = sse_frame(self._draw.replacing("#outside", self.outside(view.wanted)))
+        return view.figures, view.outside
 
     async def _load(self) -> None:
         head = await self._database.read(head_of)
@@ -259,25 +259,20 @@ class Feed:
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             self.index.load(facts)
             last_id = facts[-1].id
-        self.head = self._ring_start = self._figures_seq = head
+        self.head = self._ring.start = self._figures_seq = head
         # What changed while the chunks were read comes in the ordinary way.
         await self.look()
         self.ready.set()
 
     def _take_in(self, rows: list[CallRow], head: int) -> None:
-        for row in rows:
-            facts = row.facts
-            self.index.put(facts)
+        frames = [Frame(row, row.facts, self._draw) for row in rows]
+        for row, frame in zip(rows, frames, strict=True):
+            self.index.put(frame.facts)
             if row.seq == row.created_seq:
                 ended_at = row.at + (row.duration_seconds or 0) * 1_000_000
                 self._zone_doubt.hear(ended_at=ended_at, received_at=row.received_at)
-            self._ring.append(Frame(row, facts, self._draw))
-            self._ring_seqs.append(row.seq)
-        if len(self._ring) > 2 * RING_SIZE:
-            self._ring_start = self._ring_seqs[-RING_SIZE - 1]
-            del self._ring[:-RING_SIZE], self._ring_seqs[:-RING_SIZE]
+        self._ring.extend(frames)
         self.head = head
-        self._batches.clear()
 
     def _announce(self) -> None:
         wait = FIGURES_PAUSE_SECONDS - (time.monotonic() - self._figures_at)
@@ -293,11 +288,18 @@ class Feed:
         self._wake()
 
     def _refresh_figures(self) -> None:
-        self._figures.clear()
         self._figures_seq = self.head
         self._figures_at = time.monotonic()
 
+    def _beat(self) -> None:
+        """Every page hears from us now and then, and the day turns, though no call comes in."""
+        self._beats += 1
+        self._wake()
+        if not self._closing:
+            asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
+
     def _wake(self) -> None:
+        self._day = self.today
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 

@@ -107,6 +107,8 @@ def _database_url(url: str) -> str:
     if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         return f"postgresql+psycopg://{rest}"
     if separator and scheme == "sqlite":
+        if rest.strip("/") in ("", ":memory:"):
+            raise BadSetting("DASHBOARD_DATABASE_URL must name a file, such as sqlite:///data/callboard.db.")
         return url
     # Without a scheme the whole text could hold a password.
     begins = f", not {scheme + separator!r}" if separator else ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol
@@ -42,13 +45,24 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Callboard]:
+async def make_app(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[Callboard]]]:
+    """Makes boards whose parts run and whose index is loaded; takes what differs from `settings`."""
+    async with AsyncExitStack() as running:
+
+        async def make(**changes: Any) -> Callboard:
+            made = create_app(replace(settings, **changes))
+            await running.enter_async_context(made.test_app())
+            async with asyncio.timeout(5):
+                await made.feed.ready.wait()
+            return made
+
+        yield make
+
+
+@pytest.fixture
+async def app(make_app: Callable[..., Awaitable[Callboard]]) -> Callboard:
     """A board whose parts run, and whose index is loaded."""
-    made = create_app(settings)
-    async with made.test_app():
-        async with asyncio.timeout(5):
-            await made.feed.ready.wait()
-        yield made
+    return await make_app()
 
 
 @pytest.fixture

@@ -94,9 +94,9 @@ def test_a_tail_misses_nothing_of_several_processes(database: Database, tmp_path
     url = database.url.render_as_string(hide_password=False)
     environment = os.environ | {"DASHBOARD_DATABASE_URL": url, "DASHBOARD_DATA": str(tmp_path)}
     processes = []
-    for process in range(3):
-        file = tmp_path / f"{process}.jsonl"
-        file.write_bytes(b"\n".join(report(f"{process} {line}") for line in range(450)))
+    for number in range(3):
+        file = tmp_path / f"{number}.jsonl"
+        file.write_bytes(b"\n".join(report(f"{number} {line}") for line in range(450)))
         command = [sys.executable, "-m", "dashboard", "import", str(file)]
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
     tail = Tail(database)
@@ -143,6 +143,31 @@ def test_whoever_holds_the_clock_commits_before_another_gets_a_number(database: 
             may_commit.set()
         assert (first.result(CEILING), second.result(CEILING)[0].id) == (1, 2)
     other.close()
+
+
+def test_writers_that_read_first_wait_their_turn(database: Database) -> None:
+    def count_up(session: Session) -> int:
+        return head_of(session) + 1 - tick(session, 1)
+
+    def write(_: int) -> list[int]:
+        own = Database(database.url.render_as_string(hide_password=False))
+        try:
+            return [own.write_now(count_up) for _ in range(15)]
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        off = [each for written in threads.map(write, range(4)) for each in written]
+    assert database.read_now(head_of) == 60
+    if database.is_sqlite:
+        assert set(off) == {0}
+
+
+def test_what_goes_wrong_is_said_without_the_values_it_went_wrong_with(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        database.read_now(lambda session: session.execute(text("SELECT * FROM nowhere WHERE a = :a"), {"a": "Jatin"}))
+    assert "nowhere" in str(failed.value)
+    assert "Jatin" not in str(failed.value)
 
 
 def test_a_read_is_of_one_moment(database: Database) -> None:

@@ -1,13 +1,37 @@
-"""The platform's door, in process."""
+"""The platform's door: the table of answers (decision 1), a test a row."""
+
+from __future__ import annotations
 
 import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import httpx
+import pytest
 from quart.typing import TestClientProtocol as Client
 
+from dashboard.web.hooks import LARGEST_BODY
 from dashboard.web.parts import Callboard
-from tests.reports import WEBHOOK, report
+from tests.reports import WEBHOOK, data_of, report
+from tests.running import RunningBoard
 
+MakeApp = Callable[..., Awaitable[Callboard]]
 RECEIVED = {"status": "success", "message": "Webhook received"}
+UNKNOWN_EVENT = {"status": "error", "message": "Unknown event type"}
+ANOTHER_EVENT = b'{"event": "whatsapp_message", "data": {}}'
+
+
+async def stored(app: Callboard) -> tuple[int, list[str]]:
+    """How many calls there are, and the verdicts of the inbox in order."""
+    calls, verdicts = await app.database.read(
+        lambda session: [
+            session.connection().exec_driver_sql(query).scalars().all()
+            for query in ("select id from call", "select verdict from inbox order by id")
+        ]
+    )
+    return len(calls), list(verdicts)
 
 
 async def test_a_report_gets_the_documented_answer(client: Client) -> None:
@@ -19,10 +43,182 @@ async def test_the_same_report_twenty_times_at_once_is_one_call_and_twenty_inbox
     client = app.test_client()
     responses = await asyncio.gather(*(client.post(WEBHOOK, data=report()) for _ in range(20)))
     assert [response.status_code for response in responses] == [200] * 20
-    counts = await app.database.read(
-        lambda session: [
-            session.connection().exec_driver_sql(f"select count(*) from {table}").scalar()
-            for table in ("call", "inbox")
+    calls, verdicts = await stored(app)
+    assert (calls, sorted(verdicts)) == (1, ["duplicate"] * 19 + ["new"])
+
+
+async def test_a_report_with_every_field_odd_is_a_call(app: Callboard) -> None:
+    body = json.dumps({"event": "call_ended", "data": dict.fromkeys(data_of(), [{"odd": None}])}).encode()
+    response = await app.test_client().post(WEBHOOK, data=body)
+    assert (response.status_code, await response.get_json()) == (200, RECEIVED)
+    assert await stored(app) == (1, ["new"])
+
+
+async def test_the_content_type_has_no_say(app: Callboard) -> None:
+    for number, content_type in enumerate(
+        ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "\xff")
+    ):
+        response = await app.test_client().post(
+            WEBHOOK, data=report(f"s{number}"), headers={"Content-Type": content_type}
+        )
+        assert response.status_code == 200, content_type
+    assert await stored(app) == (4, ["new"] * 4)
+
+
+async def test_another_event_is_stored_and_answered_as_the_vendors_example_does(app: Callboard) -> None:
+    response = await app.test_client().post(WEBHOOK, data=ANOTHER_EVENT)
+    assert (response.status_code, await response.get_json()) == (200, UNKNOWN_EVENT)
+    assert await stored(app) == (0, ["ignored"])
+
+
+async def test_another_event_can_be_refused_by_setting_and_is_stored_all_the_same(make_app: MakeApp) -> None:
+    app = await make_app(reject_unknown_events=True)
+    response = await app.test_client().post(WEBHOOK, data=ANOTHER_EVENT)
+    assert (response.status_code, await response.get_json()) == (400, UNKNOWN_EVENT)
+    assert await stored(app) == (0, ["ignored"])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "The body is empty."),
+        (b'{"event"', "The body is not JSON: Expecting ':' delimiter at line 1, column 9."),
+        (b"[]", "The body must be a JSON object, not a list."),
+        (b'{"event": "call_ended", "data": 1}', "`data` must be an object, not a number."),
+        (b"\xff", "The body is not UTF-8 text: byte 0 cannot be decoded."),
+        (b"[" * 100_000, "The body nests deeper than 100 levels."),
+    ],
+    ids=["empty", "cut", "list", "no-data", "no-utf-8", "deep"],
+)
+async def test_what_is_no_report_is_stored_as_unreadable_and_told_why(
+    app: Callboard, body: bytes, message: str
+) -> None:
+    response = await app.test_client().post(WEBHOOK, data=body)
+    assert (response.status_code, await response.get_json()) == (400, {"status": "error", "message": message})
+    assert await stored(app) == (0, ["unreadable"])
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}], ids=str
+)
+async def test_a_web_page_is_refused_and_nothing_is_stored(make_app: MakeApp, headers: dict[str, str]) -> None:
+    app = await make_app(webhook_secrets=("hush",))
+    response = await app.test_client().post(WEBHOOK, data=report(), headers={"Authorization": "Bearer hush", **headers})
+    assert response.status_code == 403
+    assert await stored(app) == (0, [])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_any_method_but_post_is_refused(make_app: MakeApp, method: str) -> None:
+    app = await make_app(webhook_secrets=("hush",), admin_password="long enough a password")
+    response = await app.test_client().open(f"{WEBHOOK}?token=hush", method=method, data=report())
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert await stored(app) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        ({}, "", 401),
+        ({}, "?token=", 401),
+        ({}, "?token=wrong", 401),
+        ({}, "?token=old", 200),
+        ({}, "?token=new", 200),
+        ({}, "?token=wrong&token=old", 401),
+        ({"Authorization": "Bearer old"}, "", 200),
+        ({"Authorization": "bearer  new "}, "", 200),
+        ({"Authorization": "Bearer wrong"}, "", 401),
+        ({"Authorization": "Bearer"}, "", 401),
+        ({"Authorization": "Bearer old,new"}, "", 401),
+        ({"Authorization": "Basic b2xk"}, "", 401),
+        ({"Authorization": "Basic b2xk"}, "?token=new", 200),
+        ({"Authorization": "Bearer wrong"}, "?token=new", 401),
+        ({}, "?token=%C3%A9%F0%9F%98%80", 200),
+        ({}, "?token=%ff%00%ed%a0%80", 401),
+        ({"Authorization": "Bearer \xe9"}, "", 401),
+    ],
+    ids=range(17),
+)
+async def test_who_has_a_secret_is_let_in(make_app: MakeApp, headers: dict[str, str], query: str, status: int) -> None:
+    app = await make_app(webhook_secrets=("old", "new", "é😀"))
+    response = await app.test_client().post(WEBHOOK + query, data=report(), headers=headers)
+    assert response.status_code == status
+    calls, verdicts = await stored(app)
+    assert (calls, len(verdicts)) == ((1, 1) if status == 200 else (0, 0))
+    if status == 401:
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_guessing_is_slowed_down_and_whoever_knows_the_secret_is_not(make_app: MakeApp) -> None:
+    app = await make_app(webhook_secrets=("hush",))
+    client = app.test_client()
+    statuses = [(await client.post(f"{WEBHOOK}?token={guess}", data=b"{}")).status_code for guess in range(35)]
+    assert statuses == [401] * 30 + [429] * 5
+    assert (await client.post(f"{WEBHOOK}?token=hush", data=report())).status_code == 200
+
+
+async def test_a_body_of_the_largest_size_is_taken(app: Callboard) -> None:
+    body = report(transcription="x" * (LARGEST_BODY - len(report(transcription=""))))
+    assert len(body) == LARGEST_BODY
+    assert (await app.test_client().post(WEBHOOK, data=body)).status_code == 200
+    assert (await app.test_client().post(WEBHOOK, data=body + b" ")).status_code == 413
+    assert await stored(app) == (1, ["new"])
+
+
+async def test_a_board_without_a_secret_takes_reports_from_this_machine_only(app: Callboard) -> None:
+    for headers in ({"Host": "board.example"}, {"X-Forwarded-For": "203.0.113.9"}, {"Via": "1.1 tunnel"}):
+        response = await app.test_client().post(WEBHOOK, data=report(), headers=headers)
+        assert response.status_code == 403
+        assert "DASHBOARD_WEBHOOK_SECRET" in (await response.get_json())["message"]
+    assert await stored(app) == (0, [])
+
+
+async def test_a_board_that_cannot_store_says_when_to_come_again(
+    app: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.intake.MOST_WAITING", 0)
+    response = await app.test_client().post(WEBHOOK, data=report())
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert "Send it again" in (await response.get_json())["message"]
+    assert await stored(app) == (0, [])
+
+
+def raw(board: RunningBoard, head: str, body: bytes = b"") -> bytes:
+    """The status line of whatever the server answers to these bytes."""
+    with socket.create_connection(("127.0.0.1", board.port), timeout=10) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode("latin-1"))
+        try:
+            connection.sendall(body)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # refused before all was sent
+        return connection.makefile("rb").readline().strip()
+
+
+def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board: Callable[..., RunningBoard]) -> None:
+    secret = "canary-secret-é"
+    board = start_board(DASHBOARD_WEBHOOK_SECRET=secret)
+    bearer = {"Authorization": f"Bearer {secret}".encode()}
+    too_large = b"x" * (LARGEST_BODY + 1)
+    start = f"POST {WEBHOOK} HTTP/1.1\nHost: localhost\nAuthorization: Bearer {secret.encode().decode('latin-1')}\n"
+    assert raw(board, f"{start}Content-Length: {len(too_large)}\n\n", too_large) == b"HTTP/1.1 413"
+    # By its own account alone, before a byte of it came.
+    assert raw(board, f"{start}Content-Length: 99999999999\n\n") == b"HTTP/1.1 413"
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    assert raw(board, f"{start}Transfer-Encoding: chunked\n\n", chunk * 33) == b"HTTP/1.1 413"
+    url = board.url + WEBHOOK
+    with httpx.Client(trust_env=False) as client:
+        assert (
+            client.post(url, content=(part for part in (report()[:9], report()[9:])), headers=bearer).json() == RECEIVED
+        )
+        assert client.post(url, content=report(), params={"token": secret}).json() == RECEIVED
+        for wrong in ({"token": "wrong"}, {"token": "\u0000é"}):
+            assert client.post(url, content=report(), params=wrong).status_code == 401
+        answers: list[Any] = [
+            client.get(board.url + page) for page in ("/", "/calls/1", "/calls/2", "/nowhere", "/healthz")
         ]
-    )
-    assert counts == [1, 20]
+    # The secret is nowhere: in no page, in no header, in no log.
+    for answer in answers:
+        assert "canary" not in answer.text + str(answer.headers)
+    for path in (board.log, *board.database_file.parent.glob("callboard.db*")):
+        assert b"canary" not in path.read_bytes(), path.name

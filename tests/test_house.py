@@ -19,6 +19,7 @@ LAYERS = (
     ("simulator",),
     ("web",),
     ("archive", "feed", "intake"),
+    ("ring",),
     ("render",),
     ("store",),
     ("migrations",),

@@ -230,7 +230,7 @@ def _write_calls(session: Session, calls: Iterable[KnownCall], source_timezone: 
     if changed:
         update_rows(session, Call, changed)
     if urls:
-        want_recordings(session, urls)
+        want_recordings(session, urls, first_time=not changed)
 
 
 def insert_rows(session: Session, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:

@@ -22,10 +22,11 @@ _FORGET = delete(_recording).where(_recording.c.call_id.in_(bindparam("call_ids"
 _WANT = insert(_recording)
 
 
-def want_recordings(session: Session, urls: Mapping[int, str]) -> None:
-    """Fetch these recordings (url by call id), instead of what was wanted for those calls before."""
+def want_recordings(session: Session, urls: Mapping[int, str], *, first_time: bool = False) -> None:
+    """Fetch these recordings (url by call id), instead of what was wanted for those calls before, if anything was."""
     connection = session.connection()
-    connection.execute(_FORGET, {"call_ids": list(urls)})
+    if not first_time:
+        connection.execute(_FORGET, {"call_ids": list(urls)})
     now = _now()
     rows = [
         {"call_id": call_id, "url": url, "state": WAITING, "attempts": 0, "due_at": now}

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
+from werkzeug.urls import iri_to_uri
 
 from dashboard.callkaro.report import storable
 from dashboard.store.accounts import ABSOLUTE_SECONDS, add_account, end_session, find_account, start_session
@@ -47,7 +48,8 @@ async def sign_in() -> ResponseReturnValue:
         return _page("Name or password is wrong. Try again.", next_page, name, 401)
     token = secrets.token_urlsafe(32)
     await board().database.write(partial(start_session, account_id=account.id, token=token, now=now_micros()))
-    response = redirect(_safe_next(next_page), 303)
+    # A header holds no letter beyond Latin-1.
+    response = redirect(iri_to_uri(_safe_next(next_page)), 303)
     assert isinstance(response, Response)
     response.set_cookie(
         cookie_name(),

@@ -1,0 +1,55 @@
+"""The newest changes of calls, each drawn at most once each way for however many pages it goes to. Knows no page."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dashboard.calls import Facts
+from dashboard.render import Renderer
+from dashboard.sse import sse_frame
+from dashboard.store.calls import CallRow
+
+RING_SIZE = 10_000
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One change of a call, ready to be shown or dropped by a page."""
+
+    row: CallRow
+    facts: Facts
+    draw: Renderer = field(repr=False)
+
+    @cached_property
+    def show(self) -> bytes:
+        return sse_frame(self.draw.show_call(self.row), id=self.row.seq)
+
+    @cached_property
+    def drop(self) -> bytes:
+        return sse_frame(self.draw.drop_call(self.row.id), id=self.row.seq)
+
+
+class Ring:
+    """The last RING_SIZE frames or more, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        """The ring knows every change after this number."""
+        self._frames: list[Frame] = []
+        self._seqs: list[int] = []
+
+    def extend(self, frames: Sequence[Frame]) -> None:
+        self._frames += frames
+        self._seqs += (frame.row.seq for frame in frames)
+        if len(self._frames) > 2 * RING_SIZE:
+            self.start = self._seqs[-RING_SIZE - 1]
+            del self._frames[:-RING_SIZE], self._seqs[:-RING_SIZE]
+
+    def since(self, seq: int) -> list[Frame] | None:
+        """The frames after a number; None if the ring no longer knows them all."""
+        if seq < self.start:
+            return None
+        return self._frames[bisect_right(self._seqs, seq) :]

@@ -1,0 +1,358 @@
+"""Who gets in (decision 9): this machine alone, or whoever has signed in; and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from quart.typing import TestClientProtocol as Client
+from werkzeug.routing import Rule
+
+from dashboard.store.accounts import has_accounts
+from dashboard.web import account as account_door
+from dashboard.web.account import _safe_next
+from dashboard.web.door import COOKIE, OPEN_ENDPOINTS, SECURE_COOKIE, Slowdown, is_direct
+from dashboard.web.parts import Callboard
+from tests.reports import WEBHOOK, report
+
+MakeApp = Callable[..., Awaitable[Callboard]]
+PASSWORD = "correct horse é battery"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong passwords of one test are not those of another."""
+    monkeypatch.setattr(account_door, "_wrong_by_address", Slowdown(most=10, seconds=60))
+    monkeypatch.setattr(account_door, "_wrong_by_name", Slowdown(most=60, seconds=60))
+
+
+@pytest.fixture
+async def guarded(make_app: MakeApp) -> Callboard:
+    """A board with an account: everybody has to sign in."""
+    return await make_app(admin_password=PASSWORD, webhook_secrets=("hush",))
+
+
+async def sign_in(client: Client, password: str = PASSWORD, name: str = "admin", next_page: str = "/") -> int:
+    form = {"name": name, "password": password, "next": next_page}
+    return (await client.post("/sign-in", form=form)).status_code
+
+
+def routes(app: Callboard) -> Iterator[tuple[Rule, str]]:
+    """Every route of the board but the webhook, which has a door of its own, with an address of it."""
+    for rule in app.url_map.iter_rules():
+        values = {name: "app.css" if name == "filename" else 1 for name in rule.arguments}
+        _, path = rule.build(values) or ("", "")
+        yield rule, path
+
+
+# Local mode
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("[::1]:8000", 200),
+        ("board.example", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.nip.io", 403),
+        ("192.168.1.5:8000", 403),
+        ("0.0.0.0:8000", 403),
+        ("127.1", 403),
+    ],
+)
+async def test_a_board_without_an_account_answers_to_this_machines_names_only(
+    client: Client, host: str, status: int
+) -> None:
+    response = await client.get("/", headers={"Host": host})
+    assert response.status_code == status
+    if status == 403:
+        assert "DASHBOARD_ADMIN_PASSWORD" in await response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "[::1", "[bad]:1", "evil@localhost.example", "\x00", "localhost\\evil", "é", "[v1.x]", ":80"]
+)
+def test_a_host_that_cannot_be_read_is_not_this_machine(host: str) -> None:
+    assert not is_direct(host, [])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "x-forwarded-anything",
+        "Via",
+        "CF-Connecting-IP",
+        "Cf-Ray",
+        "X-Real-IP",
+    ],
+)
+async def test_a_request_that_came_through_something_is_refused_everywhere(app: Callboard, header: str) -> None:
+    client = app.test_client()
+    for path in ("/", "/live", "/calls/1", "/healthz", "/static/app.css", "/api/board", "/nowhere"):
+        response = await client.get(path, headers={header: "127.0.0.1"})
+        assert response.status_code == 403, path
+
+
+async def test_this_machine_needs_no_sign_in(app: Callboard) -> None:
+    response = await app.test_client().get("/")
+    assert response.status_code == 200
+    assert "Sign out" not in await response.get_data(as_text=True)
+
+
+# Every route
+
+
+async def test_every_route_asks_who_is_there_but_those_that_show_nothing(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    for rule, path in routes(guarded):
+        method = "GET" if "GET" in (rule.methods or ()) else "POST"
+        response = await client.open(path, method=method)
+        if rule.endpoint in OPEN_ENDPOINTS:
+            assert response.status_code in (200, 404), path
+        else:
+            assert response.status_code in (303, 401), path
+            assert response.status_code == 401 or response.headers["Location"].startswith("/sign-in")
+    assert {rule.endpoint for rule, _ in routes(guarded)} >= OPEN_ENDPOINTS - {"hooks.take_report"}
+
+
+async def test_a_stranger_cannot_tell_which_calls_or_pages_there_are(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    assert (await client.post(f"{WEBHOOK}?token=hush", data=report())).status_code == 200
+    for path in ("/calls/1", "/calls/2", "/nowhere"):
+        assert (await client.get(path)).status_code == 303
+
+
+async def test_every_answer_carries_the_headers(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    paths = ["/nowhere", "/sign-in?next=//evil", *(path for rule, path in routes(guarded))]
+    for path in paths:
+        headers = (await client.get(path)).headers
+        policy = headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cache-Control"] == "no-store" or path.startswith("/static/"), path
+
+
+async def test_a_stream_a_recording_and_htmx_get_an_empty_401(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    for path, headers in (("/live", {}), ("/calls/1/recording", {}), ("/api/board", {}), ("/", {"HX-Request": "true"})):
+        response = await client.get(path, headers=headers)
+        assert (response.status_code, await response.get_data()) == (401, b""), path
+
+
+# Signing in and out
+
+
+async def test_the_admin_is_made_once_and_a_later_password_changes_nothing(make_app: MakeApp) -> None:
+    first = await make_app(admin_password=PASSWORD)
+    second = await make_app(admin_password="another password")
+    assert first.has_accounts
+    assert await second.database.read(has_accounts)
+    assert await sign_in(second.test_client(), "another password") == 401
+    assert await sign_in(second.test_client()) == 303
+
+
+async def test_whoever_signs_in_comes_back_to_where_he_wanted_to_go(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    asked = await client.get("/?campaign=a b&stage=connected")
+    assert asked.headers["Location"] == "/sign-in?next=/?campaign%3Da+b%26stage%3Dconnected" or asked.status_code == 303
+    page = await client.get(asked.headers["Location"])
+    assert 'name="next" value="/?campaign=a' in await page.get_data(as_text=True)
+    form = {"name": "admin", "password": PASSWORD, "next": "/?campaign=a"}
+    response = await client.post("/sign-in", form=form)
+    assert (response.status_code, response.headers["Location"]) == (303, "/?campaign=a")
+    board = await client.get("/")
+    assert board.status_code == 200
+    assert "admin" in await board.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("admin", "wrong"),
+        ("admin", ""),
+        ("", PASSWORD),
+        ("nobody", PASSWORD),
+        ("Admin", PASSWORD),
+        ("a\0b", PASSWORD),
+        ("admin", "\0"),
+        ("<script>alert(1)</script>", "x"),
+        ("x" * 10_000, "y" * 10_000),
+    ],
+    ids=range(9),
+)
+async def test_a_wrong_name_or_password_is_told_in_the_same_words(guarded: Callboard, name: str, password: str) -> None:
+    response = await guarded.test_client().post("/sign-in", form={"name": name, "password": password})
+    page = await response.get_data(as_text=True)
+    assert response.status_code == 401
+    assert "Name or password is wrong. Try again." in page
+    assert "<script>alert" not in page
+    assert "Set-Cookie" not in response.headers
+
+
+async def test_bytes_that_are_no_form_are_a_wrong_password(guarded: Callboard) -> None:
+    urlencoded = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"name=%ff%ed%a0%80&password=%00", b"\xff\xfe", b"", b"&" * 900):
+        response = await guarded.test_client().post("/sign-in", data=body, headers=urlencoded)
+        assert response.status_code == 401, body[:20]
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(guarded: Callboard) -> None:
+    response = await guarded.test_client().post("/sign-in", form={"name": "admin", "password": PASSWORD})
+    cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith(f"{COOKIE}=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+
+
+async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(make_app: MakeApp) -> None:
+    app = await make_app(admin_password=PASSWORD, public_url="https://board.example")
+    response = await app.test_client().post("/sign-in", form={"name": "admin", "password": PASSWORD})
+    cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith(f"{SECURE_COOKIE}=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    token = cookie.partition("=")[2].partition(";")[0]
+    stranger = app.test_client()
+    # The name without the prefix can be planted by a neighbouring host, so it opens nothing here.
+    assert (await stranger.get("/", headers={"Cookie": f"{COOKIE}={token}"})).status_code == 303
+    assert (await stranger.get("/", headers={"Cookie": f"{SECURE_COOKIE}={token}"})).status_code == 200
+
+
+async def test_signing_out_ends_the_session_and_not_only_the_cookie(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    signed_in = await client.post("/sign-in", form={"name": "admin", "password": PASSWORD})
+    stolen = {"Cookie": signed_in.headers["Set-Cookie"].partition(";")[0]}
+    assert (await guarded.test_client().get("/", headers=stolen)).status_code == 200
+    assert (await client.post("/sign-out")).headers["Location"] == "/sign-in"
+    assert (await client.get("/")).status_code == 303
+    assert (await guarded.test_client().get("/", headers=stolen)).status_code == 303
+
+
+@pytest.mark.parametrize("cookie", ["x", "é", "\xff\xfe", '"a\\377"', "a" * 5000, "", "\x01"], ids=range(7))
+async def test_a_cookie_nobody_gave_out_is_no_session(guarded: Callboard, cookie: str) -> None:
+    response = await guarded.test_client().get("/", headers={"Cookie": f"{COOKIE}={cookie}"})
+    assert response.status_code == 303
+
+
+async def test_guessing_passwords_is_stopped_before_they_are_looked_at(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    statuses = [await sign_in(client, f"guess {number}") for number in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    # The right one is not looked at either: otherwise every guess would still count.
+    assert await sign_in(client) == 429
+
+
+async def test_many_guesses_at_once_are_not_more_guesses(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    statuses = await asyncio.gather(*(sign_in(client, f"guess {number}") for number in range(30)))
+    assert statuses.count(401) <= 12
+    assert statuses.count(429) >= 18
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "led_to"),
+    [
+        ("/", "/"),
+        ("/calls/7?x=1", "/calls/7?x=1"),
+        ("/?q=नमस्ते", "/?q=%E0%A4%A8%E0%A4%AE%E0%A4%B8%E0%A5%8D%E0%A4%A4%E0%A5%87"),
+        ("", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/a\\b", "/"),
+        ("https://evil.example", "/"),
+        ("evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/\t/evil.example", "/"),
+        ("/\r\nSet-Cookie: a=b", "/"),
+        ("\\\\evil.example", "/"),
+        (" //evil.example", "/"),
+    ],
+    ids=range(14),
+)
+async def test_after_signing_in_nobody_is_led_to_another_site(guarded: Callboard, asked_for: str, led_to: str) -> None:
+    form = {"name": "admin", "password": PASSWORD, "next": asked_for}
+    response = await guarded.test_client().post("/sign-in", form=form)
+    assert (response.status_code, response.headers["Location"]) == (303, led_to)
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("/\\:@.?#\t\n e"), st.characters()), max_size=20))
+def test_any_next_is_a_path_of_this_board(text: str) -> None:
+    path = _safe_next(text)
+    assert path.startswith("/")
+    assert not path.startswith(("//", "/\\"))
+    assert not any(character in path for character in "\\\r\n\t")
+
+
+# Forms of other sites
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "none"}, 303),
+        ({"Origin": "https://board.example"}, 303),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[bad"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"}, 403),
+    ],
+    ids=range(12),
+)
+async def test_a_form_of_another_site_does_nothing(make_app: MakeApp, headers: dict[str, str], status: int) -> None:
+    app = await make_app(admin_password=PASSWORD, public_url="https://board.example")
+    for path, form in (("/sign-in", {"name": "admin", "password": PASSWORD}), ("/sign-out", {})):
+        response = await app.test_client().post(path, form=form, headers=headers)
+        assert response.status_code == status, path
+
+
+# Slowing down
+
+
+def test_more_than_the_most_within_the_time_is_too_much() -> None:
+    slowdown = Slowdown(most=3, seconds=60)
+    assert [slowdown.is_too_much("a") for _ in range(5)] == [False, False, False, True, True]
+    assert not slowdown.is_too_much("b")
+
+
+def test_looking_counts_nothing() -> None:
+    slowdown = Slowdown(most=1, seconds=60)
+    assert not any(slowdown.is_over("a") for _ in range(5))
+    slowdown.is_too_much("a")
+    assert slowdown.is_over("a")
+    assert not slowdown.is_over("b")
+
+
+def test_after_its_time_everything_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    slowdown = Slowdown(most=1, seconds=60)
+    slowdown.is_too_much("a")
+    assert slowdown.is_too_much("a")
+    later = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not slowdown.is_over("a")
+    assert not slowdown.is_too_much("a")
+
+
+def test_a_million_addresses_take_no_more_room_than_ten_thousand() -> None:
+    slowdown = Slowdown(most=1, seconds=60)
+    for number in range(12_000):
+        slowdown.is_too_much(str(number))
+    assert len(slowdown._counts) == 10_000

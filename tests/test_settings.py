@@ -1,0 +1,127 @@
+"""What the environment says, and what it may not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dashboard.settings import BadSetting, Settings
+
+
+def read(tmp_path: Path, **environment: str) -> Settings:
+    return Settings.from_env({"DASHBOARD_DATA": str(tmp_path)} | environment)
+
+
+def test_an_empty_environment_is_a_board_for_this_machine(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert settings.is_local
+    assert (settings.bind, settings.webhook_secrets, settings.admin_password) == ("127.0.0.1:8000", (), "")
+    assert settings.database_url == f"sqlite:///{tmp_path / 'callboard.db'}"
+    assert (settings.source_timezone.key, settings.timezone.key) == ("Asia/Kolkata", "Asia/Kolkata")
+
+
+@pytest.mark.parametrize(
+    ("environment", "bind", "is_local"),
+    [
+        ({"DASHBOARD_BIND": "127.0.0.1:9000"}, "127.0.0.1:9000", True),
+        ({"DASHBOARD_BIND": "localhost:9000"}, "localhost:9000", True),
+        ({"DASHBOARD_BIND": "[::1]:9000"}, "[::1]:9000", True),
+        ({"DASHBOARD_BIND": "0.0.0.0:9000"}, "0.0.0.0:9000", False),
+        ({"DASHBOARD_BIND": "[::]:9000"}, "[::]:9000", False),
+        ({"DASHBOARD_BIND": ":9000"}, ":9000", False),
+        ({"PORT": "9000"}, "0.0.0.0:9000", False),
+        ({"PORT": "9000", "DASHBOARD_BIND": "127.0.0.1:1"}, "127.0.0.1:1", False),
+        ({"DASHBOARD_PUBLIC_URL": "https://board.example"}, "127.0.0.1:8000", False),
+    ],
+    ids=range(9),
+)
+def test_who_can_reach_the_board(tmp_path: Path, environment: dict[str, str], bind: str, is_local: bool) -> None:
+    settings = read(tmp_path, **environment)
+    assert (settings.bind, settings.is_local) == (bind, is_local)
+
+
+@pytest.mark.parametrize(
+    ("url", "read_as"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("sqlite:///x.db", "sqlite:///x.db"),
+    ],
+)
+def test_a_database_has_one_address_whatever_the_platform_calls_it(tmp_path: Path, url: str, read_as: str) -> None:
+    assert read(tmp_path, DASHBOARD_DATABASE_URL=url).database_url == read_as
+    assert read(tmp_path, DATABASE_URL=url).database_url == read_as
+    assert read(tmp_path, DATABASE_URL="mysql://x", DASHBOARD_DATABASE_URL=url).database_url == read_as
+
+
+def test_two_secrets_may_be_valid_at_once(tmp_path: Path) -> None:
+    assert read(tmp_path, DASHBOARD_WEBHOOK_SECRET=" old , new,, ").webhook_secrets == ("old", "new")
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hush\n")
+    assert read(tmp_path, DASHBOARD_WEBHOOK_SECRET_FILE=str(path)).webhook_secrets == ("hush",)
+    assert read(tmp_path, DASHBOARD_ADMIN_PASSWORD_FILE=str(path)).admin_password == "hush"
+
+
+def test_the_settings_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
+    lines = "# made by connect\n\nDASHBOARD_WEBHOOK_SECRET = 'from file'\nDASHBOARD_TIMEZONE=UTC\nnot a setting\n"
+    (tmp_path / "settings.env").write_text(lines)
+    assert read(tmp_path).webhook_secrets == ("from file",)
+    settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="from outside")
+    assert (settings.webhook_secrets, settings.timezone.key) == (("from outside",), "UTC")
+
+
+def test_the_boards_zone_is_the_sources_unless_it_is_set(tmp_path: Path) -> None:
+    settings = read(tmp_path, DASHBOARD_SOURCE_TIMEZONE="Asia/Dubai")
+    assert (settings.source_timezone.key, settings.timezone.key) == ("Asia/Dubai", "Asia/Dubai")
+    assert read(tmp_path, DASHBOARD_SOURCE_TIMEZONE="Asia/Dubai", DASHBOARD_TIMEZONE="UTC").timezone.key == "UTC"
+
+
+def test_the_choices(tmp_path: Path) -> None:
+    assert read(tmp_path, DASHBOARD_UNKNOWN_EVENTS="reject").reject_unknown_events
+    assert not read(tmp_path, DASHBOARD_NUMBER_GROUPING="western").indian_grouping
+    hosts = "127.0.0.1:9000, [::1]:9000"
+    assert read(tmp_path, DASHBOARD_RECORDING_HOSTS=hosts).recording_hosts == ("127.0.0.1:9000", "[::1]:9000")
+    assert read(tmp_path, DASHBOARD_PUBLIC_URL="https://board.example/").public_url == "https://board.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("DASHBOARD_SOURCE_TIMEZONE", "Mars/Olympus"),
+        ("DASHBOARD_TIMEZONE", "../../etc/passwd"),
+        ("DASHBOARD_TIMEZONE", "/etc/localtime"),
+        ("DASHBOARD_UNKNOWN_EVENTS", "maybe"),
+        ("DASHBOARD_NUMBER_GROUPING", "roman"),
+        ("DASHBOARD_PUBLIC_URL", "board.example"),
+        ("DASHBOARD_RECORDING_HOSTS", "127.0.0.1"),
+        ("DASHBOARD_RECORDING_HOSTS", ":80"),
+        ("DASHBOARD_DATABASE_URL", "mysql://u:p@h/d"),
+        ("DASHBOARD_WEBHOOK_SECRET_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=name):
+        read(tmp_path, **{name: value})
+
+
+def test_no_secret_is_in_a_message_or_a_repr(tmp_path: Path) -> None:
+    settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="canary-1", DASHBOARD_ADMIN_PASSWORD="canary-2")
+    assert "canary" not in repr(settings)
+    for url in ("mysql://u:canary-3@h/d", "u:canary-3@h/d"):
+        with pytest.raises(BadSetting) as caught:
+            read(tmp_path, DASHBOARD_DATABASE_URL=url)
+        assert "canary" not in str(caught.value)
+
+
+def test_a_settings_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_bytes(b"DASHBOARD_BIND=\xff")
+    with pytest.raises(BadSetting, match=r"settings\.env"):
+        read(tmp_path)

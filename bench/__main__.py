@@ -40,13 +40,13 @@ def main() -> int:
 def _measurements(short: bool) -> dict[str, Callable[[Report], None]]:
     if short:
         return {
-            "webhooks": lambda report: webhooks.measure(report, rounds=1, seconds=1.5, warm=0.5),
+            "webhooks": lambda report: webhooks.measure(report, rounds=1, seconds=1.5, warm=1),
             "streams": lambda report: fanout.measure(report, rounds=1, singles=3),
             "dom": lambda report: _dom(report, seconds=5),
             "memory": lambda report: memory.measure(report, settle=0.5),
         }
     return {
-        "webhooks": lambda report: webhooks.measure(report, rounds=5, seconds=3, warm=1),
+        "webhooks": lambda report: webhooks.measure(report, rounds=5, seconds=3, warm=2),
         "streams": lambda report: fanout.measure(report, rounds=5, singles=7),
         "dom": lambda report: _dom(report, seconds=30),
         "memory": lambda report: memory.measure(report, settle=2),

@@ -1,7 +1,7 @@
 """Hostile webhook bodies through the parser and through a real server, which then has to draw all it stored.
 
-`python -m bench.hostile` prints the figures and ends with 1 where a promise is broken: nothing raises, no 5xx, no answer
-over a second, every stored call is drawn on its page, on the board and in the stream, and no markup of it gets through.
+`python -m bench.hostile` prints the figures and ends with 1 where a promise is broken: nothing raises, no 5xx, no
+answer over a second, every stored call is drawn on its page, on the board and in the stream, no markup gets through.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from html import unescape
 from itertools import islice
 from pathlib import Path
 from threading import local
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -33,7 +34,7 @@ from dashboard.callkaro.report import LONGEST_CALL_SECONDS, CallReport, Ignored,
 from dashboard.callkaro.transcript import read_transcript
 from dashboard.calls import columns_of, merge, micros
 from tests.events import read_events
-from tests.hostile import heavy_bodies, hostile_bodies, hostile_body
+from tests.hostile import heavy_bodies, hostile_bodies
 
 WEBHOOK = "/webhook/call-webhook"
 MOST_SECONDS = 1.0
@@ -44,9 +45,13 @@ _ZONE = ZoneInfo("Asia/Kolkata")
 _EARLIEST, _LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000, 2100))
 # Pieces of the hostile markup, as they would stand in a page if they were not escaped.
 _THROUGH = re.compile(
-    rb"<script>alert|<img src=x|<h1>out|<hx-partial hx-target='body'|' onmouseover='alert|href=\"(?:javascript|data|vbscript|file):",
+    rb"<script>alert|<img src=x|<h1>out|<hx-partial hx-target='body'|' onmouseover='alert"
+    rb'|href="(?:javascript|data|vbscript|file):',
     re.IGNORECASE,
 )
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -68,7 +73,8 @@ class Tally:
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
-        return f"{self.name:<16} {self.count:>8,}   slowest {1000 * self.slowest:6.0f} ms ({self.slowest_what})   {outcomes}"
+        slowest = f"slowest {1000 * self.slowest:6.0f} ms ({self.slowest_what})"
+        return f"{self.name:<16} {self.count:>8,}   {slowest}   {outcomes}"
 
 
 def read_all(bodies: Iterable[tuple[str, bytes]]) -> Tally:
@@ -230,7 +236,7 @@ class _Clients:
         client: httpx.Client = self._local.client
         return client
 
-    def each(self, do, items):  # type: ignore[no-untyped-def]
+    def each(self, do: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         return self._threads.map(do, items)
 
 
@@ -249,7 +255,7 @@ def main() -> int:
     print(tallies[0], flush=True)
     with tempfile.TemporaryDirectory(prefix="callboard-hostile-") as folder, callboard(Path(folder)) as server:
         url = f"http://127.0.0.1:{server.port}"
-        tallies.append(post_all(url, [*heavy_bodies(), *numbered(options.seed, options.post)], SECRET))
+        tallies.append(post_all(url, [*heavy_bodies().items(), *numbered(options.seed, options.post)], SECRET))
         print(tallies[-1], flush=True)
         for tally in draw_all(url, server.database):
             tallies.append(tally)

@@ -149,7 +149,10 @@ class Database:
         until = time.monotonic() + LOOK_SECONDS
         while time.monotonic() < until:
             try:
-                await asyncio.wait_for(self._changed.wait(), _POLL_SECONDS if self.is_sqlite else LOOK_SECONDS)
+                # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event, and the
+                # server then waited for ever for its tailer to end.
+                async with asyncio.timeout(_POLL_SECONDS if self.is_sqlite else LOOK_SECONDS):
+                    await self._changed.wait()
             except TimeoutError:
                 if not self.is_sqlite or not await self._another_wrote():
                     continue
@@ -225,7 +228,7 @@ class Database:
                     with psycopg.connect(conninfo, autocommit=True, connect_timeout=2) as connection:
                         connection.execute(f"LISTEN {CHANNEL}")
                         while not self._closing.is_set():
-                            for _ in connection.notifies(timeout=1.0, stop_after=1):
+                            for _ in connection.notifies(timeout=0.25, stop_after=1):
                                 wake()
                 except psycopg.Error:
                     # The database restarts or is gone: the regular look carries on alone until it is back.

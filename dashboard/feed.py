@@ -98,14 +98,14 @@ class Feed:
 
     async def run(self) -> None:
         """Load the index, then follow the table until cancelled. A database that is away is waited for."""
-        while not self.ready.is_set():
+        while not (self.ready.is_set() or self._closing):
             try:
                 await self._load()
             except (SQLAlchemyError, OSError) as problem:
                 log.warning("the index waits for the database: %s", type(problem).__name__)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
         self._beat()
-        while True:
+        while not self._closing:
             await self._database.next_change()
             started = time.monotonic()
             try:

@@ -49,7 +49,12 @@ class Ring:
             del self._frames[:-RING_SIZE], self._seqs[:-RING_SIZE]
 
     def since(self, seq: int) -> list[Frame] | None:
-        """The frames after a number; None if the ring no longer knows them all."""
+        """The newest frame of each call that changed after a number; None if the ring no longer knows them all.
+
+        Only the newest: a call that was made and left a filter since then must not be shown first and then stay, because
+        a page that had not seen it made is not told to drop it.
+        """
         if seq < self.start:
             return None
-        return self._frames[bisect_right(self._seqs, seq) :]
+        newest = {frame.row.id: frame for frame in self._frames[bisect_right(self._seqs, seq) :]}
+        return sorted(newest.values(), key=lambda frame: frame.row.seq)

@@ -51,7 +51,7 @@ async def make_app(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[
 
         async def make(**changes: Any) -> Callboard:
             made = create_app(replace(settings, **changes))
-            await running.enter_async_context(made.test_app())
+            await running.enter_async_context(made.test_app())  # type: ignore[arg-type]
             async with asyncio.timeout(5):
                 await made.feed.ready.wait()
             return made

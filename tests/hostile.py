@@ -1,6 +1,6 @@
 """Webhook bodies as an attacker, a broken sender or a bad day would make them: the vendor's sample with anything in it.
 
-Deterministic: body number n of a seed is the same bytes on every machine, so a failure can be drawn again by its number.
+Deterministic: body number n of a seed is the same bytes on every machine, so a failure can be had again by its number.
 Knows the sample and JSON's grammar, and nothing of the board.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from random import Random
 
 from tests.reports import DOCUMENTED
@@ -186,7 +187,7 @@ def hostile_body(seed: int, number: int) -> bytes:
     """Body `number` of a seed."""
     random = Random(f"{seed}/{number}")
     if random.random() * 1000 < HEAVY_PER_MILLE:
-        return _written(random, number, random.choice(HEAVY)(random))
+        return _written(random, number, random.choice(list(HEAVY.values()))(random))
     kind = random.random()
     if kind < 0.08:
         return random.choice(WHOLE)
@@ -198,11 +199,13 @@ def hostile_bodies(seed: int, count: int) -> Iterator[bytes]:
     return (hostile_body(seed, number) for number in range(count))
 
 
-def heavy_bodies() -> Iterator[tuple[str, bytes]]:
+@cache
+def heavy_bodies() -> dict[str, bytes]:
     """Each of the heavy kinds once, by name."""
-    for number, heavy in enumerate(HEAVY):
-        random = Random(heavy.__name__)
-        yield heavy.__name__.removeprefix("_"), _written(random, -1 - number, heavy(random), plain_sid=True)
+    return {
+        name: _written(Random(name), -1 - number, heavy(Random(name)), plain_sid=True)
+        for number, (name, heavy) in enumerate(HEAVY.items())
+    }
 
 
 def _written(random: Random, number: int, data: Object, *, plain_sid: bool = False) -> bytes:
@@ -322,11 +325,6 @@ def _long_text(words: str, size: int = MEBIBYTE) -> Callable[[Random], Object]:
     return heavy
 
 
-def _named(name: str, heavy: Callable[[Random], Object]) -> Callable[[Random], Object]:
-    heavy.__name__ = name
-    return heavy
-
-
 def _many(field: str, open_: str, item: Callable[[int], str], close: str, count: int) -> Callable[[Random], Object]:
     def heavy(_: Random) -> Object:
         return _sample() | {field: open_ + ",".join(map(item, range(count))) + close}
@@ -346,26 +344,26 @@ def _huge_everywhere(random: Random) -> Object:
     return {key: json.dumps(random.choice(MARKUP) * 2000) for key in DOCUMENTED}
 
 
-# A megabyte or more in one place each: what a careless page, an impatient regular expression or a sum of strings dies of.
-HEAVY: tuple[Callable[[Random], Object], ...] = (
-    _named("one_line_of_a_megabyte", _long_text("नमस्ते जी ")),
-    _named("one_word_of_a_megabyte", _long_text("a")),
-    _named("lines_of_nothing", _long_text("\n", MEBIBYTE // 2)),
-    _named("lines_of_one_letter", _long_text("a\n")),
-    _named("line_ends_of_every_kind", _long_text("a\r\u2028\x85")),
-    _named("turns_of_one_letter", _long_text("Agent: a\nUser: b\n")),
-    _named("one_turn_of_many_lines", _long_text("Agent: a\n")),
-    _named("stars", _long_text("*")),
-    _named("colons", _long_text("a:")),
-    _named("blanks", _long_text("a ")),
-    _named("markup", _long_text("<script>")),
-    _many_chat_entries,
-    _named("many_functions", _many("functions_called", "[", lambda n: "0", "]", 900_000)),
-    _named("many_empty_lists", _many("functions_called", "[", lambda n: "[]", "]", 600_000)),
-    _named("many_variables", _many("post_call", "{", lambda n: f'"v{n}":{n}', "}", 120_000)),
-    _named("many_details", _many("post_call_detail", "{", lambda n: f'"v{n}":{{}}', "}", 120_000)),
-    _named("much_metadata", _many("call_metadata", "{", lambda n: f'"{n}":""', "}", 150_000)),
-    _named("one_key_many_times", _many("call_metadata", "{", lambda n: '"a":{}', "}", 200_000)),
-    _many_fields,
-    _huge_everywhere,
-)
+# A megabyte or more in one place each: what careless pages, regular expressions and sums of strings die of.
+HEAVY: dict[str, Callable[[Random], Object]] = {
+    "one_line_of_a_megabyte": _long_text("नमस्ते जी "),
+    "one_word_of_a_megabyte": _long_text("a"),
+    "lines_of_nothing": _long_text("\n", MEBIBYTE // 2),
+    "lines_of_one_letter": _long_text("a\n"),
+    "line_ends_of_every_kind": _long_text("a\r\u2028\x85"),
+    "turns_of_one_letter": _long_text("Agent: a\nUser: b\n"),
+    "one_turn_of_many_lines": _long_text("Agent: a\n"),
+    "stars": _long_text("*"),
+    "colons": _long_text("a:"),
+    "blanks": _long_text("a "),
+    "markup": _long_text("<script>"),
+    "many_chat_entries": _many_chat_entries,
+    "many_functions": _many("functions_called", "[", lambda n: "0", "]", 900_000),
+    "many_empty_lists": _many("functions_called", "[", lambda n: "[]", "]", 600_000),
+    "many_variables": _many("post_call", "{", lambda n: f'"v{n}":{n}', "}", 120_000),
+    "many_details": _many("post_call_detail", "{", lambda n: f'"v{n}":{{}}', "}", 120_000),
+    "much_metadata": _many("call_metadata", "{", lambda n: f'"{n}":""', "}", 150_000),
+    "one_key_many_times": _many("call_metadata", "{", lambda n: '"a":{}', "}", 200_000),
+    "many_fields": _many_fields,
+    "huge_everywhere": _huge_everywhere,
+}

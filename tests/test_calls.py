@@ -16,10 +16,10 @@ from dashboard.calls import call_sid_of, changes, columns_of, customer_name, is_
 from tests.reports import data_of
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
-EMPTIES = (None, "", [], {})
+EMPTIES: tuple[object, ...] = (None, "", [], {})
 RECEIVED_AT = 1_766_000_000_000_000
 
-values = st.sampled_from([None, "", [], {}, False, 0, True, 1, "a", "b", [1], 0.5])
+values: st.SearchStrategy[Any] = st.sampled_from([None, "", [], {}, False, 0, True, 1, "a", "b", [1], 0.5])
 data = st.recursive(
     st.dictionaries(st.sampled_from("abc"), values, max_size=3),
     lambda inner: st.dictionaries(st.sampled_from("abc"), values | inner, max_size=3),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 from quart.typing import TestClientProtocol as Client
@@ -20,12 +21,14 @@ from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
 
 MakeApp = Callable[..., Awaitable[Callboard]]
+HASHER = account_door._hasher
 PASSWORD = "correct horse é battery"
 
 
 @pytest.fixture(autouse=True)
 def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong passwords of one test are not those of another."""
+    """Wrong passwords of one test are not those of another, and a password costs a test next to nothing."""
+    monkeypatch.setattr(account_door, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     monkeypatch.setattr(account_door, "_wrong_by_address", Slowdown(most=10, seconds=60))
     monkeypatch.setattr(account_door, "_wrong_by_name", Slowdown(most=60, seconds=60))
 
@@ -116,7 +119,7 @@ async def test_every_route_asks_who_is_there_but_those_that_show_nothing(guarded
     client = guarded.test_client()
     for rule, path in routes(guarded):
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
-        response = await client.open(path, method=method)
+        response = await (client.get(path) if method == "GET" else client.post(path))
         if rule.endpoint in OPEN_ENDPOINTS:
             assert response.status_code in (200, 404), path
         else:
@@ -356,3 +359,9 @@ def test_a_million_addresses_take_no_more_room_than_ten_thousand() -> None:
     for number in range(12_000):
         slowdown.is_too_much(str(number))
     assert len(slowdown._counts) == 10_000
+
+
+def test_a_password_is_dear_to_guess() -> None:
+    # What OWASP asks of argon2id at the least: 19 MiB and two rounds.
+    assert HASHER.memory_cost >= 19 * 1024
+    assert HASHER.time_cost >= 2

@@ -48,7 +48,7 @@ async def test_the_same_report_twenty_times_at_once_is_one_call_and_twenty_inbox
 
 
 async def test_a_report_with_every_field_odd_is_a_call(app: Callboard) -> None:
-    body = json.dumps({"event": "call_ended", "data": dict.fromkeys(data_of(), [{"odd": None}])}).encode()
+    body = json.dumps({"event": "call_ended", "data": {name: [{"odd": None}] for name in data_of()}}).encode()
     response = await app.test_client().post(WEBHOOK, data=body)
     assert (response.status_code, await response.get_json()) == (200, RECEIVED)
     assert await stored(app) == (1, ["new"])
@@ -111,7 +111,7 @@ async def test_a_web_page_is_refused_and_nothing_is_stored(make_app: MakeApp, he
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_any_method_but_post_is_refused(make_app: MakeApp, method: str) -> None:
     app = await make_app(webhook_secrets=("hush",), admin_password="long enough a password")
-    response = await app.test_client().open(f"{WEBHOOK}?token=hush", method=method, data=report())
+    response = await getattr(app.test_client(), method.lower())(f"{WEBHOOK}?token=hush", data=report())
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert await stored(app) == (0, [])
 
@@ -198,7 +198,7 @@ def raw(board: RunningBoard, head: str, body: bytes = b"") -> bytes:
 def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board: Callable[..., RunningBoard]) -> None:
     secret = "canary-secret-é"
     board = start_board(DASHBOARD_WEBHOOK_SECRET=secret)
-    bearer = {"Authorization": f"Bearer {secret}".encode()}
+    bearer = {b"Authorization": f"Bearer {secret}".encode()}
     too_large = b"x" * (LARGEST_BODY + 1)
     start = f"POST {WEBHOOK} HTTP/1.1\nHost: localhost\nAuthorization: Bearer {secret.encode().decode('latin-1')}\n"
     assert raw(board, f"{start}Content-Length: {len(too_large)}\n\n", too_large) == b"HTTP/1.1 413"

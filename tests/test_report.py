@@ -100,7 +100,7 @@ def test_a_field_named_like_one_of_our_own_words_is_not_taken_for_it() -> None:
     [
         (b"", "The body is empty."),
         (b" \n", "The body is not JSON: Expecting value at line 2, column 1."),
-        (b'{"event": "call_ended",', "The body is not JSON: Expecting property name enclosed in double quotes at line 1, column 24."),
+        (b'{"event": 1 ', "The body is not JSON: Expecting ',' delimiter at line 1, column 13."),
         (b"{} {}", "The body is not JSON: Extra data at line 1, column 4."),
         (b"null", "The body must be a JSON object, not null."),
         (b"[]", "The body must be a JSON object, not a list."),
@@ -350,5 +350,6 @@ def test_both_hours_of_a_change_of_clocks_are_some_time() -> None:
 def test_a_report_without_a_field_reads_like_one_with_it_empty() -> None:
     for name in DOCUMENTED_FIELDS:
         without = CallReport.model_validate(data_of(without=(name,)))
-        for empty in (None, "", [], {}):
+        empties: tuple[Any, ...] = (None, "", [], {})
+        for empty in empties:
             assert CallReport.model_validate(data_of() | {name: empty}) == without, (name, empty)

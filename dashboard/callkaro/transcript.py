@@ -1,4 +1,4 @@
-"""A transcript as turns of speech. Its format is not documented: every shape seen elsewhere is tried, text comes last."""
+"""A transcript as turns of speech. Its format is undocumented: every shape seen elsewhere is tried, text comes last."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Turn(NamedTuple):
 
 
 def read_transcript(transcription: str, most: int = 1_000_000) -> list[Turn]:
-    """The first turns, in order; consecutive lines of one speaker are one. Text without labels is one turn of nobody."""
+    """The first turns, in order; lines of one speaker in a row are one. Text without labels is one turn of nobody."""
     text = transcription.strip()
     if not text:
         return []

@@ -1,0 +1,341 @@
+"""What every live board owes the pages in front of it, told by a page that knows only what came over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dashboard import feed as feed_module
+from dashboard import ring as ring_module
+from dashboard.app import asset_folder
+from dashboard.database import Database, head_of
+from dashboard.feed import Feed
+from dashboard.filters import CallFilter, matches, read_filter
+from dashboard.render import Renderer
+from dashboard.store.calls import facts_after
+from tests.events import read_events
+from tests.reports import data_of
+from tests.stored import store, told
+
+INDIA = ZoneInfo("Asia/Kolkata")
+EVERYTHING = CallFilter()
+
+
+class Clock:
+    """The board's clock, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 12, 19, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Page:
+    """A browser's page as the stream makes it: its rows, and the last id it would send when it comes back."""
+
+    def __init__(self, feed: Feed, wanted: CallFilter = EVERYTHING) -> None:
+        self.feed, self.wanted = feed, wanted
+        self.rows: dict[int, str] = {}
+        self.figures: dict[str, int] = {}
+        self.cursor = 0
+        self.events: list[str] = []
+        self._bytes = b""
+        self._stream: AsyncIterator[bytes] | None = None
+
+    def load(self) -> None:
+        """Draw the page anew, as the board's address does."""
+        wanted = self.feed.index.ids(self.wanted, self.feed.today, limit=10**6)
+        self.rows = dict.fromkeys(wanted, "loaded")
+        self.cursor = self.feed.head
+
+    def connect(self) -> None:
+        self._stream = self.feed.follow(self.wanted, self.cursor)
+        self._bytes = b""
+
+    async def until(self, condition: Callable[[Page], object], seconds: float = 3) -> None:
+        """Read the stream until the page is as it should be."""
+        if self._stream is None:
+            self.connect()
+        async with asyncio.timeout(seconds):
+            while not condition(self):
+                assert self._stream is not None
+                self._read(await anext(self._stream))
+
+    async def cut(self, after: float = 0.0) -> None:
+        """Read for a moment, then lose the connection in the middle of whatever was coming."""
+        if self._stream is None:
+            self.connect()
+        assert self._stream is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(after):
+                while True:
+                    self._read(await anext(self._stream))
+        self._stream = None
+
+    def _read(self, chunk: bytes) -> None:
+        self._bytes += chunk
+        whole, blank, self._bytes = self._bytes.rpartition(b"\n\n")
+        events, last_id = read_events(whole + blank)
+        for event in events:
+            self.events.append(event.type)
+            if event.type == "message":
+                self._swap(event.data)
+        if last_id:
+            self.cursor = int(last_id)
+
+    def _swap(self, html: str) -> None:
+        if row := re.match(r'<hx-upsert [^>]*><tr id="call-(\d+)"', html):
+            self.rows[int(row[1])] = html
+        elif gone := re.match(r'<hx-partial hx-target="#call-(\d+)" hx-swap="delete">', html):
+            self.rows.pop(int(gone[1]), None)
+        elif 'id="figures"' in html:
+            self.figures = {
+                name: int(value) for name, value in re.findall(r'data-figure="(\w+)" data-value="(\d+)"', html)
+            }
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_feed(database: Database, clock: Clock) -> Callable[[], Feed]:
+    draw = Renderer(asset_folder("templates"), timezone=INDIA, indian_grouping=True, static_version="test")
+    return partial(Feed, database, draw, clock, INDIA.key)
+
+
+@asynccontextmanager
+async def running(feed: Feed) -> AsyncIterator[Feed]:
+    task = asyncio.create_task(feed.run())
+    try:
+        async with asyncio.timeout(5):
+            await feed.ready.wait()
+        yield feed
+    finally:
+        feed.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def feed(make_feed: Callable[[], Feed]) -> AsyncIterator[Feed]:
+    async with running(make_feed()) as made:
+        yield made
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Heartbeats every few milliseconds."""
+    monkeypatch.setattr(feed_module, "BEAT_SECONDS", 0.02)
+    yield
+
+
+def call(sid: str, **changes: Any) -> bytes:
+    return told(**data_of(sid, **changes))
+
+
+async def put(database: Database, *bodies: bytes) -> None:
+    await database.write(lambda session: None)
+    await asyncio.to_thread(store, database, *bodies)
+
+
+async def test_a_new_call_appears_on_every_page(database: Database, feed: Feed) -> None:
+    pages = [Page(feed), Page(feed)]
+    await put(database, call("Asha"))
+    for page in pages:
+        await page.until(lambda page: page.rows and page.figures.get("calls") == 1)
+
+
+async def test_a_changed_call_is_replaced_not_doubled(database: Database, feed: Feed) -> None:
+    page = Page(feed)
+    await put(database, call("Asha", conversion_status=False))
+    await page.until(lambda page: "Connected" in page.rows.get(1, ""))
+    await put(database, call("Asha", conversion_status=True))
+    await page.until(lambda page: "Converted" in page.rows[1])
+    assert list(page.rows) == [1]
+
+
+async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_else(database: Database, feed: Feed) -> None:
+    page = Page(feed)
+    await put(database, call("Asha"))
+    await page.until(lambda page: page.rows)
+    await page.cut()
+    await put(database, call("Bina"), call("Chitra"))
+    page.rows.clear()
+    await page.until(lambda page: len(page.rows) == 2)
+    assert sorted(page.rows) == [2, 3]
+
+
+async def test_a_filtered_page_hears_nothing_of_other_campaigns(database: Database, feed: Feed) -> None:
+    page = Page(feed, CallFilter(campaign=("north",)))
+    page.load()
+    page.connect()
+    everything = Page(feed)
+    await put(database, call("Asha", batchId="south"))
+    await everything.until(lambda page: page.rows)
+    await put(database, call("Bina", batchId="north"))
+    await page.until(lambda page: page.rows)
+    assert list(page.rows) == [2]
+
+
+async def test_a_call_that_changes_campaign_leaves_one_page_and_enters_the_other(
+    database: Database, feed: Feed
+) -> None:
+    north, south = Page(feed, CallFilter(campaign=("north",))), Page(feed, CallFilter(campaign=("south",)))
+    await put(database, call("Asha", batchId="north"))
+    await north.until(lambda page: page.rows)
+    await put(database, call("Asha", batchId="south"))
+    await north.until(lambda page: not page.rows)
+    await south.until(lambda page: page.rows)
+
+
+async def test_a_call_that_came_and_left_while_nobody_looked_is_not_shown(database: Database, feed: Feed) -> None:
+    await put(database, call("Asha", batchId="north"))
+    await Page(feed).until(lambda page: page.rows)
+    await put(database, call("Asha", batchId="south"))
+    await Page(feed).until(lambda page: "south" in page.rows.get(1, ""))
+    page = Page(feed, CallFilter(campaign=("north",)))
+    await put(database, call("Bina", batchId="north"))
+    await page.until(lambda page: 2 in page.rows)
+    assert list(page.rows) == [2]
+
+
+@pytest.mark.parametrize("cursor", [None, -1, 10**18])
+async def test_a_cursor_that_cannot_be_means_load_anew(feed: Feed, cursor: int | None) -> None:
+    stream = feed.follow(EVERYTHING, cursor)
+    await anext(stream)
+    assert read_events(await anext(stream)).events[0].type == "reload"
+
+
+async def test_a_page_too_far_behind_is_told_to_load_anew(
+    database: Database, make_feed: Callable[[], Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MOST_TO_CATCH_UP", 5)
+    await put(database, *(call(f"sid{number}") for number in range(6)))
+    async with running(make_feed()) as feed:
+        page = Page(feed)
+        await page.until(lambda page: "reload" in page.events)
+        assert page.rows == {}
+
+
+async def test_a_page_behind_the_ring_reads_the_table(
+    database: Database, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring_module, "RING_SIZE", 3)
+    for number in range(4):
+        await put(database, *(call(f"sid{number}-{each}") for each in range(5)))
+        await Page(feed).until(lambda page, number=number: len(page.rows) == 5 * number + 5)  # type: ignore[misc]
+    late = Page(feed)
+    await late.until(lambda page: len(page.rows) == 20)
+    assert late.cursor == 20
+
+
+async def test_a_heartbeat_moves_the_cursor_of_a_silent_page(database: Database, feed: Feed, quick: None) -> None:
+    page = Page(feed, CallFilter(campaign=("nowhere",)))
+    await put(database, call("Asha"))
+    head = await database.read(head_of)
+    feed._beat()
+    await page.until(lambda page: page.cursor == head and "beat" in page.events)
+
+
+async def test_a_page_of_today_loads_anew_when_the_day_turns(
+    make_feed: Callable[[], Feed], clock: Clock, quick: None
+) -> None:
+    async with running(make_feed()) as feed:
+        today, always = Page(feed, CallFilter(period="today")), Page(feed)
+        await always.until(lambda page: "beat" in page.events)
+        await today.until(lambda page: "beat" in page.events)
+        clock.now += timedelta(hours=12)
+        await today.until(lambda page: "reload" in page.events)
+        beats = always.events.count("beat")
+        await always.until(lambda page: page.events.count("beat") > beats + 2)
+        assert "reload" not in always.events
+
+
+async def test_a_page_may_change_between_two_processes(database: Database, make_feed: Callable[[], Feed]) -> None:
+    async with running(make_feed()) as first, running(make_feed()) as second:
+        page = Page(first)
+        await put(database, call("Asha"))
+        await page.until(lambda page: page.rows)
+        await page.cut()
+        page.feed = second
+        await put(database, call("Bina"))
+        await page.until(lambda page: len(page.rows) == 2)
+
+
+async def test_a_page_that_stalls_delays_nobody(database: Database, feed: Feed) -> None:
+    stalled = feed.follow(EVERYTHING, 0)
+    await anext(stalled)
+    page = Page(feed)
+    for number in range(5):
+        await put(database, call(f"sid{number}"))
+        await page.until(lambda page, number=number: len(page.rows) == number + 1, seconds=1.5)  # type: ignore[misc]
+
+
+async def test_a_restart_of_the_feed_loses_nothing(database: Database, make_feed: Callable[[], Feed]) -> None:
+    async with running(make_feed()) as feed:
+        page = Page(feed)
+        await put(database, call("Asha"))
+        await page.until(lambda page: page.rows)
+        await page.cut()
+    await put(database, call("Bina"))
+    async with running(make_feed()) as feed:
+        page.feed = feed
+        await page.until(lambda page: len(page.rows) == 2)
+        assert sorted(page.rows) == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(database: Database, feed: Feed, seed: int) -> None:
+    chance = random.Random(seed)
+    wanted = [
+        "",
+        "campaign=north",
+        "stage=converted&stage=voicemail",
+        "figure=connected",
+        "reason=none",
+        "period=today",
+    ]
+    pages = [Page(feed, read_filter(_pairs(query))) for query in wanted for _ in range(2)]
+    for _ in range(25):
+        bodies = [
+            call(
+                f"sid{chance.randrange(30)}",
+                batchId=chance.choice(("north", "south", "")),
+                hangup_reason=chance.choice(("CLIENT_INITIATED", "VOICEMAIL_DETECTED", "USER_REJECTED", "")),
+                conversion_status=chance.choice((True, False)),
+                time=chance.choice(("2025-12-19 16:01:07", "2025-12-18 09:00:00")),
+            )
+            for _ in range(chance.randrange(1, 6))
+        ]
+        await put(database, *bodies)
+        await asyncio.gather(*(_live_a_moment(page, chance) for page in pages))
+    head = await database.read(head_of)
+    await feed.reach(head, 5)
+    facts = await database.read(partial(facts_after, last_id=0))
+    for page in pages:
+        expected = {each.id for each in facts if matches(each, page.wanted, today=feed.today, timezone=INDIA)}
+        await page.until(lambda page, expected=expected: set(page.rows) == expected)  # type: ignore[misc]
+
+
+async def _live_a_moment(page: Page, chance: random.Random) -> None:
+    if chance.random() < 0.2:
+        await page.cut(chance.random() * 0.02)
+    if chance.random() < 0.1:
+        await page.cut()
+        page.load()
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&")) if name]

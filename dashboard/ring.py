@@ -51,7 +51,7 @@ class Ring:
     def since(self, seq: int) -> list[Frame] | None:
         """The newest frame of each call that changed after a number; None if the ring no longer knows them all.
 
-        Only the newest: a call that was made and left a filter since then must not be shown first and then stay, because
+        Only the newest: a call that was made and left a filter since then must not be shown first and then stay, as
         a page that had not seen it made is not told to drop it.
         """
         if seq < self.start:

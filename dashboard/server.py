@@ -24,7 +24,7 @@ STALLED_SECONDS = 20.0
 """How long a peer may leave sent bytes unread before the kernel drops it."""
 
 UNSENT_BYTES = 128 * 1024
-"""How much a slow reader may have waiting in the kernel: unbounded, each stalled page held 2.5 MB of it."""
+"""How much a slow reader may have waiting in the kernel: unbounded, each stalled page held 2.8 MB of it."""
 
 GRACEFUL_SECONDS = 1.7
 """From the stop signal to the cut: longer than the 1.5 s that a report may wait to be stored while the board stops."""

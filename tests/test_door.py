@@ -83,7 +83,14 @@ async def test_a_board_without_an_account_answers_to_this_machines_names_only(
     "host", ["", "[::1", "[bad]:1", "evil@localhost.example", "\x00", "localhost\\evil", "é", "[v1.x]", ":80"]
 )
 def test_a_host_that_cannot_be_read_is_not_this_machine(host: str) -> None:
-    assert not is_direct(host, [])
+    assert not is_direct(host, [], "127.0.0.1")
+
+
+@pytest.mark.parametrize("peer", ["192.168.1.7", "8.8.8.8", "2001:db8::1"])
+def test_whoever_connects_from_another_machine_is_not_this_machine_whatever_the_host_says(peer: str) -> None:
+    assert not is_direct("localhost", [], peer)
+    assert is_direct("localhost", [], "127.0.0.1")
+    assert is_direct("localhost", [], "::1")
 
 
 @pytest.mark.parametrize(

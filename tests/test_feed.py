@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -135,10 +135,9 @@ async def feed(make_feed: Callable[[], Feed]) -> AsyncIterator[Feed]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heartbeats every few milliseconds."""
     monkeypatch.setattr(feed_module, "BEAT_SECONDS", 0.02)
-    yield
 
 
 def call(sid: str, **changes: Any) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from quart import Response, redirect, request, url_for
@@ -56,9 +57,12 @@ class Slowdown:
         return count >= self._most
 
 
-def is_direct(host: str, header_names: Iterable[str]) -> bool:
-    """Whether a request was made on this machine and came straight here, not through a tunnel or proxy."""
-    if _split(f"//{host}").hostname not in LOOPBACK_HOSTS:
+def is_direct(host: str, header_names: Iterable[str], peer: str) -> bool:
+    """Whether a request was made on this machine and came straight here, not through a tunnel or proxy.
+
+    `peer` is who connected: other servers than ours may listen to the world without our settings knowing.
+    """
+    if _split(f"//{host}").hostname not in LOOPBACK_HOSTS or not _is_this_machine(peer):
         return False
     names = {name.lower() for name in header_names}
     return not (names & _FORWARDED or any(name.startswith(_FORWARDED_PREFIXES) for name in names))
@@ -89,7 +93,7 @@ async def guard() -> ResponseReturnValue | None:
     if refusal := _cross_site_refusal():
         return refusal
     app = board()
-    if not app.has_accounts and not is_direct(request.host, request.headers.keys()):
+    if not app.has_accounts and not is_direct(request.host, request.headers.keys(), request.remote_addr or ""):
         return Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
     if request.endpoint in OPEN_ENDPOINTS or not app.has_accounts:
         return None
@@ -149,6 +153,13 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     if request.endpoint == "recordings.recording" or request.path.startswith("/api/"):
         return Response(b"", 401)
     return redirect(sign_in, 303)
+
+
+def _is_this_machine(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return True  # a unix socket has no address
 
 
 def _split(address: str) -> SplitResult:

@@ -113,7 +113,8 @@ class Hooks:
             return error(403, "This address takes reports from CallKaro's servers, not from a web page.")
         if not self._secrets:
             # Only a board that is open to this machine alone starts without a secret.
-            is_ours = is_direct(_text(headers, b"host"), (name.decode("latin-1") for name in headers))
+            peer = (scope.get("client") or ("",))[0]
+            is_ours = is_direct(_text(headers, b"host"), (name.decode("latin-1") for name in headers), peer)
             is_local = is_ours and not came_by_webhook_door(self._settings, scope.get("server"))
             return None if is_local else error(403, local_only_sentence())
         if self._has_secret(scope, headers):

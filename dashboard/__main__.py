@@ -27,7 +27,7 @@ from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
 from dashboard.store.inbox import Arrival, record
 from dashboard.store.rebuild import find_unread, retell_after, take_in
-from dashboard.web.parts import now_micros
+from dashboard.web.parts import Callboard, now_micros
 
 T = TypeVar("T")
 
@@ -90,8 +90,8 @@ def _serve(_: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve_app(app, settings: Settings) -> None:  # type: ignore[no-untyped-def]
-    sockets = [listen(settings.bind)]
+async def _serve_app(app: Callboard, settings: Settings) -> None:
+    sockets = [listen(settings.bind, setting="PORT" if settings.port_given else "DASHBOARD_BIND")]
     if settings.webhook_bind:
         sockets.append(listen(settings.webhook_bind, setting="DASHBOARD_WEBHOOK_BIND"))
     _greet(settings)

@@ -86,13 +86,14 @@ async def live() -> Response:
 @app.get("/flood")
 async def flood() -> Response:
     """Never suspends by itself: what an export without a pause, or a long replay, looks like."""
+    chunk = CHUNK[: int(request.args.get("size", len(CHUNK)))]
 
     async def body() -> AsyncIterator[bytes]:
         global streams
         streams += 1
         try:
             while not stopping.is_set():
-                yield CHUNK
+                yield chunk
         finally:
             streams -= 1
 

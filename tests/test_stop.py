@@ -36,7 +36,7 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
 
 
 async def send_reports(board: RunningBoard, sender: int, answers: Counter[str], going: asyncio.Event) -> None:
-    """Posts on one connection after the other until nobody listens any more; counts how each that was sent was answered."""
+    """Posts on one connection after the other until nobody listens any more; counts the answers."""
     number = 0
     while True:
         try:

@@ -85,7 +85,10 @@ def _serve(_: argparse.Namespace) -> int:
     _refuse_open_board(settings)
     database = _open(settings)
     database.close()
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except OSError as problem:
+        raise CannotRun(f"The data folder {settings.data_folder} cannot be used: {problem.strerror}.") from problem
     asyncio.run(_serve_app(app, settings))
     return 0
 
@@ -102,8 +105,10 @@ def _greet(settings: Settings) -> None:
     address = settings.public_url or f"http://{settings.bind}"
     print(f"The board is at {address}")
     print(f"CallKaro's webhook goes to {address}/webhook/call-webhook")
+    if not settings.is_local and not settings.public_url:
+        print("Set DASHBOARD_PUBLIC_URL to the address that others use, and it stands here.")
     if settings.is_local and not settings.webhook_secrets:
-        print("Only this machine can reach it. To see it at work: python -m dashboard simulate --calls 20 --rate 2")
+        print("Only this machine can reach it. To see a board at work: make demo")
     print("Stop it with Ctrl-C.", flush=True)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from quart import Response, request, send_from_directory
@@ -91,7 +92,7 @@ def _run_parts(app: Callboard) -> None:
         app.has_accounts = await app.database.read(has_accounts)
         for part in (app.intake, app.feed, app.archive):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
-            task.add_done_callback(_report_end)
+            task.add_done_callback(partial(_report_end, app))
             tasks.append(task)
 
     @app.after_serving
@@ -103,9 +104,10 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(app.database.close)
 
 
-def _report_end(task: asyncio.Task[None]) -> None:
-    """A part never ends by itself; if one does, the log must say so, for nothing else would."""
+def _report_end(app: Callboard, task: asyncio.Task[None]) -> None:
+    """A part never ends by itself; if one does, the log and /readyz must say so, for nothing else would."""
     if not task.cancelled() and (problem := task.exception()):
+        app.ended = task.get_name()
         log.critical("%s has stopped", task.get_name(), exc_info=problem)
 
 

@@ -205,7 +205,7 @@ class Database:
         # it speaks of other processes alone.
         try:
             version = await asyncio.get_running_loop().run_in_executor(self._writer, self._writer_version)
-        except DBAPIError:
+        except (DBAPIError, sqlite3.Error):
             return True
         changed, self._version = version != self._version, version
         return changed

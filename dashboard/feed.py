@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.database import Database, head_of
+from dashboard.database import Database, head_of, kind_of
 from dashboard.filters import CallFilter, matches
 from dashboard.index import Index
 from dashboard.render import Renderer
@@ -102,16 +102,21 @@ class Feed:
             try:
                 await self._load()
             except (SQLAlchemyError, OSError) as problem:
-                log.warning("the index waits for the database: %s", type(problem).__name__)
+                log.warning("the index waits for the database: %s", kind_of(problem))
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
         self._beat()
         while not self._closing:
-            await self._database.next_change()
             started = time.monotonic()
             try:
+                await self._database.next_change()
+                started = time.monotonic()
                 await self.look()
             except (SQLAlchemyError, OSError) as problem:
-                log.warning("the feed waits for the database: %s", type(problem).__name__)
+                log.warning("the feed waits for the database: %s", kind_of(problem))
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            except Exception:
+                # Whatever it is, the next look may go well; a feed that has ended leaves every page stale.
+                log.exception("the feed stumbled")
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
             await asyncio.sleep(max(0.0, PAUSE_SECONDS - (time.monotonic() - started)))
 
@@ -134,15 +139,18 @@ class Feed:
         except TimeoutError:
             pass
 
-    async def follow(self, wanted: CallFilter, cursor: int | None) -> AsyncIterator[bytes]:
+    async def follow(
+        self, wanted: CallFilter, cursor: int | None, *, day: date | None = None, is_back: bool = False
+    ) -> AsyncIterator[bytes]:
         """The stream of one page: everything after its cursor that its filter lets through, for as long as it stays.
 
-        `cursor` is the last number the page has; None stands for one that cannot be read.
+        `cursor` is the last number the page has; None stands for one that cannot be read. `day` is the day on which it
+        was drawn. A page that is back may have its rows from a stream that ended before their figures came.
         """
         view = self._views.get(wanted)
         if view is None:
             view = self._views[wanted] = View(wanted)
-        page = _Page(view, self._day, self._beats)
+        page = _Page(view, day or self._day, self._beats)
         self.pages += 1
         try:
             yield sse_comment()
@@ -151,8 +159,9 @@ class Feed:
                 yield RELOAD
                 await self._until_closed()
                 return
-            page.cursor = page.figures_seq = cursor
-            if cursor == self.head:
+            page.cursor = cursor
+            page.figures_seq = -1 if is_back else cursor
+            if cursor == self.head and not is_back:
                 page.figures, page.outside = self._figures_of(view)
             while not self._closing:
                 moved = self._moved
@@ -210,9 +219,11 @@ class Feed:
         elif cursor in view.batches:
             return view.batches[cursor], self.head
         frames = self._ring.since(cursor)
-        if frames is not None:
+        if frames is not None and len(frames) < MOST_TO_CATCH_UP:
             batch = view.batches[cursor] = self._batch(view.wanted, cursor, frames, self.head)
             return batch, self.head
+        if frames is not None:
+            return None
         rows, upto = await self._database.read(partial(changed_since, seq=cursor, most=MOST_TO_CATCH_UP))
         if len(rows) == MOST_TO_CATCH_UP:
             return None
@@ -243,7 +254,7 @@ class Feed:
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""
-        return self._draw.outside(wanted, listed=self.index.count(wanted, self.today), everything=len(self.index))
+        return self._draw.outside(listed=self.index.count(wanted, self.today), everything=len(self.index))
 
     def _figures_of(self, view: View) -> tuple[bytes, bytes]:
         if view.figures_seq != self._figures_seq:

@@ -94,6 +94,8 @@ def read_filter(pairs: Iterable[tuple[str, str]]) -> CallFilter:
             chosen[name].add(value)
         elif name in ("period", "from", "to") and value:
             single[name] = value
+        elif name == "q" and value:
+            raise BadFilter("q: calls cannot be searched by words yet; take it out of the address.")
     for choice, known in _KNOWN_VALUES.items():
         if unknown := chosen[choice] - set(known):
             raise BadFilter(f"{choice}={min(unknown)[:40]!r} is not known; it may be {', '.join(known)}.")

@@ -66,12 +66,12 @@ class Intake:
             if until is not None and until > latest:
                 waiting.patience.reschedule(latest)
 
-    async def keep(self, arrival: Arrival) -> Receipt:
-        """Store one arrival; back only when it is committed and on the disk. Raises NotStored."""
+    async def keep(self, arrival: Arrival, at_most: float = WAIT_SECONDS) -> Receipt:
+        """Store one arrival; back only when it is committed and synced. Raises NotStored, after `at_most` seconds."""
         size = len(arrival.body)
         if len(self._queue) >= MOST_WAITING or self._bytes + size > MOST_WAITING_BYTES:
             raise NotStored("Too many reports are waiting to be stored. Send it again in a few seconds.")
-        patience = asyncio.timeout(WAIT_SECONDS_WHILE_STOPPING if self._stopping else WAIT_SECONDS)
+        patience = asyncio.timeout(min(WAIT_SECONDS_WHILE_STOPPING, at_most) if self._stopping else at_most)
         waiting = _Waiting(arrival, asyncio.get_running_loop().create_future(), patience)
         self._bytes += size
         try:

@@ -46,7 +46,6 @@ class Renderer:
             "clock": partial(local_time, timezone=timezone, form="%H:%M:%S"),
             "day": partial(local_time, timezone=timezone, form="%-d %b %Y"),
             "reason": reason_in_words,
-            "call_type": type_in_words,
             "tries": try_in_words,
             "phone": phone,
             "safe_url": safe_url,
@@ -98,8 +97,8 @@ class Renderer:
             figures=figures, wanted=wanted, listed=listed, doubt=doubt, link=partial(link, wanted)
         )
 
-    def outside(self, wanted: CallFilter, *, listed: int, everything: int) -> str:
-        return self.page("_outside.html", is_bare=wanted.is_bare, listed=listed, everything=everything)
+    def outside(self, *, listed: int, everything: int) -> str:
+        return self.page("_outside.html", listed=listed, everything=everything)
 
 
 def link(wanted: CallFilter, choice: str, *values: str) -> str:

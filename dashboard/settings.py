@@ -41,6 +41,11 @@ class Settings:
         host = self.bind.rpartition(":")[0]
         return host in LOOPBACK_HOSTS and not self.public_url and not self.port_given
 
+    @property
+    def webhook_port(self) -> int | None:
+        """The port of the door for tunnels, if there is one: no other listener of ours has it."""
+        return int(self.webhook_bind.rpartition(":")[2]) if self.webhook_bind else None
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the environment, after `settings.env` in the data folder has filled what it leaves out.
@@ -55,6 +60,8 @@ class Settings:
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
             raise BadSetting(f"PORT must be a number from 1 to 65535, not {port!r}.")
         bind = env.get("DASHBOARD_BIND", "") or (f"0.0.0.0:{port}" if port else DEFAULT_BIND)
+        if ":" not in bind:
+            raise BadSetting(f"DASHBOARD_BIND must be an address such as 127.0.0.1:8000, not {bind!r}.")
         source = _zone(env, "DASHBOARD_SOURCE_TIMEZONE", "Asia/Kolkata")
         return cls(
             database_url=_database_url(
@@ -63,7 +70,7 @@ class Settings:
                 or f"sqlite:///{data_folder / 'callboard.db'}"
             ),
             bind=bind,
-            webhook_bind=env.get("DASHBOARD_WEBHOOK_BIND", ""),
+            webhook_bind=_webhook_bind(env),
             webhook_secrets=tuple(
                 secret.strip() for secret in _secret(env, "DASHBOARD_WEBHOOK_SECRET").split(",") if secret.strip()
             ),
@@ -80,7 +87,7 @@ class Settings:
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
-    """NAME=value lines of the file that `connect` writes; blank lines and # comments are passed over."""
+    """NAME=value lines of the settings file; blank lines and # comments are passed over."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -135,6 +142,14 @@ def _public_url(env: Mapping[str, str]) -> str:
     if url and not url.startswith(("https://", "http://")):
         raise BadSetting(f"DASHBOARD_PUBLIC_URL must begin with https:// (or http://), not {url!r}.")
     return url
+
+
+def _webhook_bind(env: Mapping[str, str]) -> str:
+    bind = env.get("DASHBOARD_WEBHOOK_BIND", "")
+    host, _, port = bind.rpartition(":")
+    if bind and not (host in LOOPBACK_HOSTS and port.isdecimal() and 0 < int(port) < 65536):
+        raise BadSetting(f"DASHBOARD_WEBHOOK_BIND must be a loopback address and port (127.0.0.1:8001), not {bind!r}.")
+    return bind
 
 
 def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:

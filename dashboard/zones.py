@@ -7,7 +7,7 @@ from collections import deque
 IN_A_ROW = 5
 _HALF_HOUR = 30 * 60
 # Analysis and delivery take some minutes; zones differ by half hours at least.
-_NEAR_SECONDS = 10 * 60
+_NEAR_SECONDS = 5 * 60
 _FURTHEST_SECONDS = 14 * 3600
 
 

@@ -58,13 +58,17 @@ setInterval(() => {
 }, 5_000);
 
 // The server says that this page is too far behind, or that the day has turned: draw it anew.
-document.addEventListener("reload", redraw);
+// Not all at once: every open page may have been told in the same moment.
+document.addEventListener("reload", () => setTimeout(redraw, Math.random() * RETRY_MS));
 
 async function redraw() {
   const before = byId("stream");
   setLive(false, "Reconnecting");
   try {
     await htmx.ajax("GET", location.href, { target: "#board", select: "#board", swap: "outerHTML" });
+    outsideAtFirst = null;
+    late = 0;
+    noteOutside();
   } catch {
     // Tried again below.
   }
@@ -89,7 +93,7 @@ function settleRows(fragment) {
     if (present && present.dataset.key === row.dataset.key) continue;
     if (oldest && row.dataset.key < oldest) {
       row.remove();
-      if (!present) noteLate();
+      if (!present && "new" in row.dataset) noteLate();
     }
     present?.remove();
   }
@@ -141,7 +145,7 @@ function noteOutside() {
   outsideAtFirst ??= now;
   const more = now - outsideAtFirst;
   line.hidden = more <= 0;
-  line.firstElementChild.textContent = more === 1 ? "1 call arrived outside this view." : `${more} calls arrived outside this view.`;
+  line.firstElementChild.textContent = more === 1 ? "1 more call is outside this view." : `${more} more calls are outside this view.`;
 }
 
 noteOutside();

@@ -152,7 +152,7 @@ async def test_every_answer_carries_the_headers(guarded: Callboard) -> None:
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-store" or path.startswith("/static/"), path
 
 
@@ -319,13 +319,14 @@ def test_any_next_is_a_path_of_this_board(text: str) -> None:
         ({"Origin": "https://board.example"}, 303),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 303),
         ({"Origin": "http://[bad"}, 403),
         ({"Origin": "http://localhost.evil.example"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"}, 403),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 async def test_a_form_of_another_site_does_nothing(make_app: MakeApp, headers: dict[str, str], status: int) -> None:
     app = await make_app(admin_password=PASSWORD, public_url="https://board.example")

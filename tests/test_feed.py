@@ -217,6 +217,39 @@ async def test_a_cursor_that_cannot_be_means_load_anew(feed: Feed, cursor: int |
     assert read_events(await anext(stream)).events[0].type == "reload"
 
 
+async def test_a_page_that_comes_back_after_midnight_loads_anew(
+    make_feed: Callable[[], Feed], clock: Clock, quick: None
+) -> None:
+    async with running(make_feed()) as feed:
+        yesterday = feed.today
+        clock.now += timedelta(hours=12)
+        feed._beat()
+        stream = feed.follow(CallFilter(period="today"), feed.head, day=yesterday)
+        await anext(stream)
+        assert read_events(await anext(stream)).events[0].type == "reload"
+
+
+async def test_a_page_that_comes_back_gets_its_figures_though_it_has_its_rows(database: Database, feed: Feed) -> None:
+    page = Page(feed)
+    await put(database, call("Asha"))
+    await page.until(lambda page: page.rows)
+    page.cursor = feed.head
+    stream = feed.follow(EVERYTHING, page.cursor, is_back=True)
+    await anext(stream)
+    assert 'data-figure="calls" data-value="1"' in (await anext(stream)).decode()
+
+
+async def test_a_page_far_behind_loads_anew_though_the_ring_has_it_all(
+    database: Database, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MOST_TO_CATCH_UP", 5)
+    await put(database, *(call(f"sid{number}") for number in range(6)))
+    await feed.reach(6, 3)
+    page = Page(feed)
+    await page.until(lambda page: "reload" in page.events)
+    assert page.rows == {}
+
+
 async def test_a_page_too_far_behind_is_told_to_load_anew(
     database: Database, make_feed: Callable[[], Feed], monkeypatch: pytest.MonkeyPatch
 ) -> None:

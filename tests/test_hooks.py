@@ -39,6 +39,18 @@ async def test_a_report_gets_the_documented_answer(client: Client) -> None:
     assert (response.status_code, await response.get_json()) == (200, RECEIVED)
 
 
+@pytest.mark.parametrize("path", ["/webhook", "/webhook/callwebhook", "/webhooks/call-webhook"])
+async def test_a_wrong_path_is_never_taken_for_success(app: Callboard, path: str) -> None:
+    response = await app.test_client().post(path, data=report(), follow_redirects=True)
+    assert response.status_code == 404
+    assert WEBHOOK in (await response.get_json())["message"]
+
+
+async def test_a_slash_at_the_end_is_forgiven(app: Callboard) -> None:
+    response = await app.test_client().post(f"{WEBHOOK}/", data=report())
+    assert response.status_code == 200
+
+
 async def test_the_same_report_twenty_times_at_once_is_one_call_and_twenty_inbox_rows(app: Callboard) -> None:
     client = app.test_client()
     responses = await asyncio.gather(*(client.post(WEBHOOK, data=report()) for _ in range(20)))

@@ -245,6 +245,13 @@ async def test_a_call_tells_what_each_of_its_reports_changed(client: Client) -> 
     assert "post_call › status" in html
 
 
+async def test_reports_too_large_to_compare_are_told_of_all_the_same(client: Client) -> None:
+    await take(client, *(report(transcription=letter * 600_000) for letter in "ab"))
+    html = await page(client, "/calls/1")
+    assert html.count("The first report.") == 1
+    assert html.count("too large to be compared") == 1
+
+
 async def test_what_is_too_much_for_a_page_is_counted_instead(client: Client) -> None:
     extra: dict[str, Any] = {f"extra{number}": 1 for number in range(1500)}
     await take(

@@ -131,7 +131,10 @@ def test_a_kept_recording_is_fetched_anew_only_from_another_address(database: Da
     store(database, report("a", recordingUrl=URL.format("a"), agent="x"))
     assert only(database)["state"] == "kept"
     store(database, report("a", recordingUrl=URL.format("b"), agent="x"))
-    assert (only(database)["state"], only(database)["file"]) == ("waiting", "")
+    assert (only(database)["state"], only(database)["file"]) == ("waiting", "f"), "what was kept is played meanwhile"
+    (claimed,) = claim(database)
+    database.write_now(partial(note_failed, claimed=claimed, problem="gone", is_final=True))
+    assert (only(database)["state"], only(database)["file"]) == ("failed", "f")
 
 
 def test_who_lost_his_claim_cannot_undo_what_the_next_one_kept(database: Database) -> None:

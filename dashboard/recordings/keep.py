@@ -59,7 +59,7 @@ class Keep:
         if free - coming < self.low_water:
             raise DiskLow(
                 f"The disk has {free // MIB:,} MiB left and {self.low_water // MIB:,} MiB are kept free for reports, "
-                "so the recording was not kept. Free some space, for example with `python -m dashboard prune`."
+                "so the recording was not kept. Free some space."
             )
 
     async def put(self, chunks: AsyncIterable[bytes]) -> Kept:

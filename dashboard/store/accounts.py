@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from sqlalchemy import delete, update
 from sqlmodel import Session as Connection
@@ -38,10 +39,17 @@ def end_session(session: Connection, token: str) -> None:
     session.execute(delete(Session).where(col(Session.token_hash) == _hash(token)))
 
 
-def account_of_session(session: Connection, token: str, now: int) -> str | None:
-    """The name behind a browser's cookie, if its session still runs."""
+class SignedIn(NamedTuple):
+    """Whose session it is, and whether it is time to push its idle limit on."""
+
+    name: str
+    is_due: bool
+
+
+def account_of_session(session: Connection, token: str, now: int) -> SignedIn | None:
+    """The account behind a browser's cookie, if its session still runs."""
     statement = (
-        select(Account.name)
+        select(Account.name, Session.seen_at)
         .join(Session, col(Session.account_id) == Account.id)
         .where(
             Session.token_hash == _hash(token),
@@ -49,7 +57,8 @@ def account_of_session(session: Connection, token: str, now: int) -> str | None:
             Session.seen_at > now - IDLE_SECONDS * 1_000_000,
         )
     )
-    return session.exec(statement).first()
+    found = session.exec(statement).first()
+    return SignedIn(found[0], now - found[1] > _SEEN_EVERY_SECONDS * 1_000_000) if found else None
 
 
 def note_seen(session: Connection, token: str, now: int) -> None:

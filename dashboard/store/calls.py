@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select
 from sqlmodel import Session, col, func
 
 from dashboard.calls import Facts
 from dashboard.database import head_of
 from dashboard.models import Call, Recording, table_of
+from dashboard.store.recordings import KEPT
 
 _CHUNK = 5000
 
@@ -53,7 +54,9 @@ class CallRow(NamedTuple):
 
 
 _call, _recording = table_of(Call), table_of(Recording)
-_ROWS = select(*(_call.c[name] for name in CallRow._fields[:-1]), _recording.c.state).outerjoin_from(
+# A recording that was kept is there to be heard, whatever becomes of a later address.
+_SHOWN_STATE = case((_recording.c.file != "", KEPT), else_=_recording.c.state)
+_ROWS = select(*(_call.c[name] for name in CallRow._fields[:-1]), _SHOWN_STATE).outerjoin_from(
     _call, _recording, _recording.c.call_id == _call.c.id
 )
 _CHANGED = (

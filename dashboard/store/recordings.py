@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, insert, update
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import Session, col
+from sqlmodel import select as select_model
 
 from dashboard.database import tick
 from dashboard.models import Call, Recording, table_of
@@ -18,21 +19,32 @@ _LEASE_SECONDS = 180
 
 
 _recording = table_of(Recording)
-_FORGET = delete(_recording).where(_recording.c.call_id.in_(bindparam("call_ids", expanding=True)))
+_KNOWN = select(_recording.c.call_id).where(_recording.c.call_id.in_(bindparam("call_ids", expanding=True)))
 _WANT = insert(_recording)
+# What was kept from the old address stays, and is played, until there is something to put in its place.
+_WANT_ANEW = (
+    update(_recording)
+    .where(_recording.c.call_id == bindparam("known_id"))
+    .values(url=bindparam("new_url"), state=WAITING, attempts=0, due_at=bindparam("now"), problem="")
+)
 
 
 def want_recordings(session: Session, urls: Mapping[int, str], *, first_time: bool = False) -> None:
     """Fetch these recordings (url by call id), instead of what was wanted for those calls before, if anything was."""
     connection = session.connection()
-    if not first_time:
-        connection.execute(_FORGET, {"call_ids": list(urls)})
+    known = set() if first_time else set(connection.scalars(_KNOWN, {"call_ids": list(urls)}))
     now = _now()
-    rows = [
+    new = [
         {"call_id": call_id, "url": url, "state": WAITING, "attempts": 0, "due_at": now}
         for call_id, url in urls.items()
+        if call_id not in known
     ]
-    connection.execute(_WANT, rows)
+    if new:
+        connection.execute(_WANT, new)
+    if known:
+        connection.execute(
+            _WANT_ANEW, [{"known_id": call_id, "new_url": urls[call_id], "now": now} for call_id in known]
+        )
 
 
 def claim_due(session: Session, most: int) -> Sequence[Recording]:
@@ -42,7 +54,7 @@ def claim_due(session: Session, most: int) -> Sequence[Recording]:
     """
     now = _now()
     due = session.exec(
-        select(Recording)
+        select_model(Recording)
         .where(Recording.state == WAITING, Recording.due_at <= now)
         .order_by(col(Recording.due_at))
         .limit(most)
@@ -57,7 +69,7 @@ def claim_due(session: Session, most: int) -> Sequence[Recording]:
 
 def any_due(session: Session) -> bool:
     """Whether `claim_due` would find anything: asked on a reader, so that an idle board does not write every second."""
-    statement = select(Recording.call_id).where(Recording.state == WAITING, Recording.due_at <= _now()).limit(1)
+    statement = select_model(Recording.call_id).where(Recording.state == WAITING, Recording.due_at <= _now()).limit(1)
     return session.exec(statement).first() is not None
 
 

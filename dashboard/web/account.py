@@ -14,7 +14,7 @@ from werkzeug.urls import iri_to_uri
 
 from dashboard.callkaro.report import storable
 from dashboard.store.accounts import ABSOLUTE_SECONDS, add_account, end_session, find_account, start_session
-from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, cookie_name, is_https
+from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, cookie_name, is_https, is_this_machine
 from dashboard.web.parts import Callboard, board, now_micros
 
 blueprint = Blueprint("account", __name__)
@@ -34,7 +34,7 @@ async def sign_in() -> ResponseReturnValue:
         return _page("", request.args.get("next", ""))
     form = await request.form
     name, password, next_page = (str(storable(form.get(field, ""))) for field in ("name", "password", "next"))
-    address = request.remote_addr or ""
+    address = _address()
     account = await board().database.read(partial(find_account, name=name))
     async with _checks:
         # Before the password is looked at: a guess that is checked and then called too much has been a guess.
@@ -87,6 +87,16 @@ async def make_admin(app: Callboard) -> None:
 def _nobodys_hash() -> str:
     """Checked where the name is unknown, so that the answer takes as long as for a known one."""
     return _hasher.hash(secrets.token_urlsafe())
+
+
+def _address() -> str:
+    """Who asks. Behind our proxy that is the last it added to X-Forwarded-For: by the proxy's own address, ten wrong
+    passwords of a stranger would lock everybody out.
+    """
+    peer = request.remote_addr or ""
+    if board().settings.public_url and is_this_machine(peer):
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
+    return peer
 
 
 def _matches(password_hash: str | None, password: str) -> bool:

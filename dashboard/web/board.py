@@ -18,6 +18,7 @@ from dashboard.web.parts import board
 blueprint = Blueprint("board", __name__)
 
 PAGE_ROWS = 50
+MOST_OPTIONS = 200
 _LABELS = {
     "campaign": "Campaign",
     "stage": "Stage",
@@ -50,7 +51,10 @@ async def show_board() -> ResponseReturnValue:
     # No await from here to the cursor: what the page shows and where its stream begins are of one moment.
     ids = feed.index.ids(wanted, feed.today, limit=PAGE_ROWS + 1, before=before)
     cursor = feed.head
-    options = feed.index.options(wanted, feed.today)
+    options = {
+        choice: _fewer(offered, wanted.values(choice))
+        for choice, offered in feed.index.options(wanted, feed.today).items()
+    }
     figures = feed.strip(wanted)
     outside = feed.outside(wanted)
     periods = feed.index.periods(wanted, feed.today)
@@ -89,8 +93,13 @@ async def show_board() -> ResponseReturnValue:
     return Response(html, 200, content_type="text/html; charset=utf-8")
 
 
+def _fewer(offered: list[tuple[str, int]], chosen: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The most frequent values, and those that are chosen: nobody reads a menu of nine thousand."""
+    return offered[:MOST_OPTIONS] + [option for option in offered[MOST_OPTIONS:] if option[0] in chosen]
+
+
 def _live_url(wanted: CallFilter, cursor: int) -> str:
-    return "/live?" + "&".join(part for part in (f"after={cursor}", wanted.query()) if part)
+    return "/live?" + "&".join(part for part in (f"after={cursor}&day={board().feed.today}", wanted.query()) if part)
 
 
 def _period_link(wanted: CallFilter, period: str) -> str:

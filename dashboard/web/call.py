@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 from quart import Blueprint, Response
@@ -21,7 +21,7 @@ from dashboard.links import safe_url
 from dashboard.models import Call, Inbox, Recording
 from dashboard.render import Renderer
 from dashboard.store.calls import CallRow, find_call, rows_by_id
-from dashboard.store.inbox import DUPLICATE, NEW, UNCHANGED, deliveries_of
+from dashboard.store.inbox import DUPLICATE, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.web.door import signed_in_name
 from dashboard.web.pages import problem_page
@@ -58,6 +58,8 @@ assert set(_LABELS) == set(DOCUMENTED_FIELDS)
 # A report of 2 MiB can hold 900,000 functions: a row for each would keep server and browser busy for a minute.
 MOST_SHOWN = 500
 MOST_TURNS_SHOWN = 5000
+MOST_COMPARED = 2**20
+"""Bytes of all reports of a call together."""
 
 T = TypeVar("T")
 
@@ -197,23 +199,28 @@ def _field(name: str, data: dict[str, JSON], try_count: int) -> Field:
 
 def tell(deliveries: list[Inbox]) -> list[Told]:
     """What each report of a call brought, oldest first: the revisions of the call."""
-    told: list[Told] = []
-    before: dict[str, Any] | None = None
+    reports = [delivery for delivery in deliveries if delivery.verdict != DUPLICATE]
     # The body of an only report need not be read: there is nothing to compare it with.
-    only = sum(delivery.verdict != DUPLICATE for delivery in deliveries) == 1
+    can_compare = len(reports) > 1 and sum(delivery.size for delivery in reports) <= MOST_COMPARED
+    told: list[Told] = []
+    before: dict[str, JSON] | None = None
     for delivery in deliveries:
         if delivery.verdict == DUPLICATE:
             told.append(Told(delivery.received_at, "The same report again; it changed nothing.", shown([])))
             continue
-        reading = Report({}) if only else read_report(delivery.body or b"")
-        if not isinstance(reading, Report):
-            continue
-        if before is None or delivery.verdict == NEW:
+        reading = read_report(delivery.body or b"") if can_compare else Report({})
+        data = reading.data if isinstance(reading, Report) else {}
+        if before is None:
             told.append(Told(delivery.received_at, "The first report.", shown([])))
-            before = reading.data
+            before = data
             continue
-        after = merge(before, reading.data)
-        words = "Another report; it said nothing new." if delivery.verdict == UNCHANGED else "A later report changed:"
-        told.append(Told(delivery.received_at, words, shown(changes(before, after))))
+        after = merge(before, data)
+        told.append(Told(delivery.received_at, _words(delivery, can_compare), shown(changes(before, after))))
         before = after
     return told
+
+
+def _words(delivery: Inbox, can_compare: bool) -> str:
+    if delivery.verdict == UNCHANGED:
+        return "Another report; it said nothing new."
+    return "A later report changed:" if can_compare else "A later report; these are too large to be compared here."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,17 +13,17 @@ from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from dashboard.settings import LOOPBACK_HOSTS, Settings
-from dashboard.store.accounts import account_of_session
+from dashboard.store.accounts import account_of_session, note_seen
 from dashboard.web.parts import board, now_micros
 
 COOKIE = "callboard_session"
 SECURE_COOKIE = "__Host-callboard_session"
 
 # Anybody may ask for these: they show nothing of any call.
-OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "account.sign_in"})
+OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "account.sign_in", "account.sign_out"})
 
-_FORWARDED = {"forwarded", "via", "x-real-ip"}
-_FORWARDED_PREFIXES = ("x-forwarded-", "cf-")
+_FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
+_FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -62,7 +63,7 @@ def is_direct(host: str, header_names: Iterable[str], peer: str) -> bool:
 
     `peer` is who connected: other servers than ours may listen to the world without our settings knowing.
     """
-    if _split(f"//{host}").hostname not in LOOPBACK_HOSTS or not _is_this_machine(peer):
+    if _split(f"//{host}").hostname not in LOOPBACK_HOSTS or not is_this_machine(peer):
         return False
     names = {name.lower() for name in header_names}
     return not (names & _FORWARDED or any(name.startswith(_FORWARDED_PREFIXES) for name in names))
@@ -81,9 +82,8 @@ def came_by_webhook_door(settings: Settings, server: tuple[str, int | None] | No
 
     `server` is the address it arrived at, as ASGI gives it.
     """
-    host, port = server or ("", None)
-    names = (f"{host}:{port}", f"[{host}]:{port}", f"localhost:{port}" if host in LOOPBACK_HOSTS else "")
-    return bool(settings.webhook_bind) and settings.webhook_bind in names
+    port = (server or ("", None))[1]
+    return port is not None and port == settings.webhook_port
 
 
 async def guard() -> ResponseReturnValue | None:
@@ -116,7 +116,11 @@ async def signed_in_name() -> str | None:
     token = request.cookies.get(cookie_name())
     if not token:
         return None
-    return await board().database.read(lambda session: account_of_session(session, token, now_micros()))
+    database, now = board().database, now_micros()
+    found = await database.read(partial(account_of_session, token=token, now=now))
+    if found is not None and found.is_due:
+        await database.write(partial(note_seen, token=token, now=now))
+    return found and found.name
 
 
 async def harden(response: Response) -> Response:
@@ -124,7 +128,8 @@ async def harden(response: Response) -> Response:
     headers = response.headers
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    # "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody could sign in.
+    headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers.setdefault("Cache-Control", "no-store")
@@ -139,6 +144,8 @@ def _cross_site_refusal() -> Response | None:
     origin = request.headers.get("Origin")
     # Many a proxy puts its own name into Host: then only the public address tells that the form is ours.
     ours = origin is None or origin == board().settings.public_url or _split(origin).netloc == request.host
+    # A browser that hides where it comes from ("null") still says whether that is this site.
+    ours = ours or (origin == "null" and site == "same-origin")
     if site in (None, "same-origin", "none") and ours:
         return None
     return Response("This form was sent from another site.", 403, content_type="text/plain; charset=utf-8")
@@ -152,10 +159,13 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
     if request.endpoint == "recordings.recording" or request.path.startswith("/api/"):
         return Response(b"", 401)
+    if request.method not in ("GET", "HEAD"):
+        # Never a redirect: a sender that follows it is answered 200 by the sign-in page, and takes that for success.
+        return Response(b"", 401)
     return redirect(sign_in, 303)
 
 
-def _is_this_machine(peer: str) -> bool:
+def is_this_machine(peer: str) -> bool:
     try:
         return ip_address(peer).is_loopback
     except ValueError:

@@ -22,12 +22,14 @@ async def healthz() -> Response:
 
 @blueprint.get("/readyz")
 async def readyz() -> Response:
-    """Ready: a write transaction goes through, and the index is loaded."""
+    """Ready: the writer gets its lock, no part has ended, and the index is loaded."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await board().database.write(lambda session: session.connection())
     except (SQLAlchemyError, OSError, TimeoutError):
-        return _say(503, "the database does not take writes")
+        return _say(503, "the writer cannot get at the database")
+    if board().ended:
+        return _say(503, f"a part of the board has stopped ({board().ended}); the log says why")
     if not board().feed.ready.is_set():
         return _say(503, "the board is reading its calls")
     return _say(200, "ready")

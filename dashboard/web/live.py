@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from quart import Blueprint, Response, request
 
 from dashboard.filters import BadFilter, read_filter
@@ -31,10 +33,19 @@ async def live() -> Response:
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     text = request.headers.get("Last-Event-ID") or request.args.get("after")
     cursor = feed.head if text is None else read_cursor(text)
-    response = Response(feed.follow(wanted, cursor), 200, headers=_HEADERS)
+    stream = feed.follow(wanted, cursor, day=_day(), is_back="Last-Event-ID" in request.headers)
+    response = Response(stream, 200, headers=_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
+
+
+def _day() -> date | None:
+    """The day on which the page was drawn: a laptop that was closed over midnight comes back with yesterday's page."""
+    try:
+        return date.fromisoformat(request.args.get("day", ""))
+    except ValueError:
+        return None
 
 
 def read_cursor(text: str) -> int | None:

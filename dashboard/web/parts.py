@@ -33,10 +33,12 @@ class Callboard(Quart):
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Made once at the start: whether anybody has to sign in.
     has_accounts: bool = False
+    # The name of a part that has ended though it never should.
+    ended: str = ""
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Reports go straight to their door; all else is a request for Quart."""
-        if scope["type"] == "http" and scope["path"] == WEBHOOK_PATH:
+        if scope["type"] == "http" and scope["path"].startswith("/webhook"):
             await self.hooks(scope, receive, send)
         else:
             await super().asgi_app(scope, receive, send)

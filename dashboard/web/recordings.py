@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request, send_file
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from dashboard.store.recordings import KEPT, recording_of
+from dashboard.store.recordings import recording_of
 from dashboard.web.parts import board
 
 blueprint = Blueprint("recordings", __name__)
@@ -20,7 +20,7 @@ _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
 @blueprint.get("/calls/<int:call_id>/recording")
 async def recording(call_id: int) -> ResponseReturnValue:
     found = await board().database.read(lambda session: recording_of(session, call_id)) if call_id < 2**63 else None
-    if found is None or found.state != KEPT:
+    if found is None or not found.file:
         return Response("This call has no recording that was kept.", 404, content_type="text/plain; charset=utf-8")
     path = board().keep.path(found.file)
     if not path.exists():

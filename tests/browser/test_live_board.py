@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
@@ -91,7 +92,7 @@ def test_a_filtered_page_is_silent_for_another_campaign_and_tells_of_calls_outsi
     board.post(named("Asha", batchId=CAMPAIGN))
     page = pages.open(f"{board.url}/?campaign={CAMPAIGN}")
     board.post(named("Bina", batchId=OTHER_CAMPAIGN, minute=1))
-    expect(page.locator("#outside")).to_contain_text("1 call arrived outside this view.")
+    expect(page.locator("#outside")).to_contain_text("1 more call is outside this view.")
     assert (rows(page), figure(page, "calls")) == (["Asha"], 1)
     board.post(named("Chitra", batchId=CAMPAIGN, minute=2))
     expect(page.locator("#calls > tr")).to_have_count(2)
@@ -183,6 +184,21 @@ def test_clicking_a_figure_lists_just_the_calls_it_counts(board: RunningBoard, p
         page.wait_for_url(f"**/?figure={name}")
         assert rows(page) == names
         page.goto(board.url)
+
+
+def test_a_person_signs_in_and_out_where_others_can_reach_the_board(
+    start_board: Callable[..., RunningBoard], pages: Pages
+) -> None:
+    board = start_board(DASHBOARD_WEBHOOK_SECRET="s3cret", DASHBOARD_ADMIN_PASSWORD="open sesame")
+    page = pages.open(f"{board.url}/?period=today", live=False)
+    expect(page.get_by_role("heading")).to_have_text("Sign in")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/?period=today")
+    expect(page.locator("body")).to_have_attribute("data-live", "on")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading")).to_have_text("Sign in")
 
 
 def test_all_fields_of_the_vendors_sample_stand_on_the_calls_page(board: RunningBoard, pages: Pages) -> None:

@@ -15,13 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
 from itertools import islice
 from pathlib import Path
-from threading import local
+from threading import Condition, Event, Thread, local
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -146,8 +146,8 @@ def post_all(
     return tally
 
 
-def draw_all(url: str, database: Path) -> list[Tally]:
-    """Every stored call on its own page, on the board page by page, and in one stream from the first number on."""
+def draw_all(url: str, database: Path, open_page: OpenPage) -> list[Tally]:
+    """Every stored call on its own page, on the board page by page, and on a page that was open all the time."""
     with closing(sqlite3.connect(database)) as connection:
         ids = [row[0] for row in connection.execute("SELECT id FROM call ORDER BY id")]
     calls = Tally("calls drawn")
@@ -155,7 +155,7 @@ def draw_all(url: str, database: Path) -> list[Tally]:
         for page in clients.each(lambda call_id: _get(clients.mine(), f"/calls/{call_id}"), ids):
             _judge(calls, page)
         board, listed = _walk_board(clients.mine())
-        stream, streamed = _read_stream(clients.mine(), set(ids))
+    stream, streamed = open_page.judge(set(ids))
     for tally, found in ((board, listed), (stream, streamed)):
         if found != set(ids):
             tally.broken.append(f"{len(found):,} of {len(ids):,} calls were there")
@@ -200,23 +200,48 @@ def _walk_board(client: httpx.Client) -> tuple[Tally, set[int]]:
     return tally, found
 
 
-def _read_stream(client: httpx.Client, ids: set[int]) -> tuple[Tally, set[int]]:
-    """A page that has seen nothing yet, until it has seen every call."""
-    tally, stream, found, seconds = Tally("stream frames"), b"", set[int](), 0.0
-    began = time.perf_counter()
-    with client.stream("GET", "/live?after=0") as answer:
-        # A beat comes every ten seconds, so the loop gets to look at the time.
-        for chunk in answer.iter_raw():
-            stream += chunk
-            found |= {int(call_id) for call_id in _SHOWN.findall(stream[-len(chunk) - 100 :])}
-            seconds = time.perf_counter() - began
-            if found >= ids or seconds > _PATIENCE:
-                break
-    for event in read_events(stream).events:
-        tally.note("all together", event.type, seconds)
-    if through := _THROUGH.search(stream):
-        tally.broken.append(f"/live: markup got through: {through[0]!r}")
-    return tally, found
+class OpenPage:
+    """A page that is open from the start: what its stream brings, read in a thread that ends with the server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._chunks: list[bytes] = []
+        self._shown = set[int]()
+        self._news = Condition()
+        self._connected = Event()
+        Thread(target=self._read, name="open page", daemon=True).start()
+        if not self._connected.wait(_PATIENCE):
+            raise AssertionError("The stream did not open.")
+
+    def judge(self, ids: set[int]) -> tuple[Tally, set[int]]:
+        """What it has been shown, once that is every call of these ids or it has waited for long enough."""
+        began = time.perf_counter()
+        with self._news:
+            self._news.wait_for(lambda: self._shown >= ids, _PATIENCE)
+            stream, shown = b"".join(self._chunks), set(self._shown)
+        tally = Tally("stream frames")
+        for event in read_events(stream).events:
+            tally.note("after the last answer", event.type, time.perf_counter() - began)
+        if through := _THROUGH.search(stream):
+            tally.broken.append(f"/live: markup got through: {through[0]!r}")
+        return tally, shown
+
+    def _read(self) -> None:
+        # A beat comes every ten seconds: no news for longer is an error.
+        before = b""
+        with (
+            suppress(httpx.TransportError),
+            httpx.Client(trust_env=False, timeout=_PATIENCE) as client,
+            client.stream("GET", f"{self._url}/live?after=0") as answer,
+        ):
+            self._connected.set()
+            for chunk in answer.iter_raw():
+                with self._news:
+                    self._chunks.append(chunk)
+                    # A row's beginning can lie in two chunks.
+                    self._shown |= {int(call_id) for call_id in _SHOWN.findall(before[-50:] + chunk)}
+                    self._news.notify_all()
+                before = chunk
 
 
 class _Clients:
@@ -262,13 +287,14 @@ def main() -> int:
     print(tallies[0], flush=True)
     with tempfile.TemporaryDirectory(prefix="callboard-hostile-") as folder, callboard(Path(folder)) as server:
         url = f"http://127.0.0.1:{server.port}"
+        open_page = OpenPage(url)
         heavy = heavy_bodies().items()
         # One by one: each keeps a core busy for up to half a second.
         tallies.append(post_all(url, heavy, token=SECRET, name="heavy ones", at_once=1))
         print(tallies[-1], flush=True)
         tallies.append(post_all(url, numbered(options.seed, options.post), token=SECRET))
         print(tallies[-1], flush=True)
-        for tally in draw_all(url, server.database):
+        for tally in draw_all(url, server.database, open_page):
             tallies.append(tally)
             print(tally, flush=True)
     broken = [problem for tally in tallies for problem in tally.broken]

@@ -38,6 +38,9 @@ or a report is sent into a connection that is just being closed, and the platfor
 LAST_REQUEST_SECONDS = 0.1
 """Between "no new connections" and "no new requests": whoever is connected already gets to say what it came to say."""
 
+TRANSPORT = "callboard.transport"
+"""The scope's extension under which a request over HTTP/1.1 finds its connection's transport."""
+
 CHUNKS_A_TURN = 8
 """How many chunks one connection may send before all others have had a turn."""
 
@@ -131,6 +134,19 @@ class Connection(TCPServer):
         return protocol
 
 
+class _Offering:
+    """Gives each request the transport it came by, as an extension of its scope: for streams, which mostly wait."""
+
+    def __init__(self, app: AppWrapper, transport: asyncio.WriteTransport) -> None:
+        self._app = app
+        self._transport = transport
+
+    async def __call__(self, scope: Any, receive: Any, send: Any, sync_spawn: Any, call_soon: Any) -> None:
+        if scope["type"] == "http" and scope["http_version"] == "1.1":
+            scope["extensions"][TRANSPORT] = self._transport
+        await self._app(scope, receive, send, sync_spawn, call_soon)
+
+
 class Connections:
     """Everyone who is connected, through which listeners, and how they are seen off.
 
@@ -158,7 +174,8 @@ class Connections:
         assert task is not None
         self._open[task] = writer
         try:
-            await Connection(self._app, loop, self._config, self._context, self._state, reader, writer)
+            app = _Offering(self._app, writer.transport)
+            await Connection(app, loop, self._config, self._context, self._state, reader, writer)
         except asyncio.CancelledError:
             pass  # by cut(); Python 3.11 would log a traceback for each
         finally:

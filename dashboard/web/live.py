@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any, cast
 
 from quart import Blueprint, Response, request
 
+from dashboard.connections import TRANSPORT
 from dashboard.filters import BadFilter, read_filter
 from dashboard.web.parts import board
 
@@ -33,7 +35,11 @@ async def live() -> Response:
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     text = request.headers.get("Last-Event-ID") or request.args.get("after")
     cursor = feed.head if text is None else read_cursor(text)
-    stream = feed.follow(wanted, cursor, day=_day(), is_back="Last-Event-ID" in request.headers)
+    extensions = cast(dict[str, Any], request.scope.get("extensions") or {})
+    # A HEAD request's answer has no body to write to.
+    transport = extensions.get(TRANSPORT) if request.method == "GET" else None
+    is_back = "Last-Event-ID" in request.headers
+    stream = feed.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport)
     response = Response(stream, 200, headers=_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None

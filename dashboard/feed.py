@@ -212,7 +212,8 @@ class Feed:
     def _push(self) -> None:
         """Hand every idle page its news at once.
 
-        Through task, generator, framework and protocol a row to a thousand pages took 100 ms; this way a third. What is no plain case is left to the page's own task: a reader that is slow, a page too far behind.
+        Through task, generator, framework and protocol a row to a thousand pages took 100 ms; this way a third. What is
+        no plain case is left to the page's own task: a reader that is slow, a page too far behind.
         """
         for idle in self._idle.values():
             page, transport = idle.page, idle.transport

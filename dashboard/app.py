@@ -12,7 +12,7 @@ from pathlib import Path
 
 from quart import Response, request, send_from_directory
 from quart.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from dashboard.archive import Archive
 from dashboard.database import Database
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # What a page may send: its forms are small.
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
+# A file system refuses longer names with an error that is no 404.
+LONGEST_NAME = 200
 
 
 def utc_now() -> datetime:
@@ -114,6 +116,8 @@ def _report_end(app: Callboard, task: asyncio.Task[None]) -> None:
 def _serve_static(app: Callboard, folder: Path) -> None:
     @app.get("/static/<path:filename>")
     async def static_file(filename: str) -> Response:
+        if len(filename) > LONGEST_NAME:
+            raise NotFound
         response = await send_from_directory(folder, filename, conditional="Range" not in request.headers)
         # The address carries a hash of the content.
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -139,7 +143,7 @@ async def _explain(problem: HTTPException) -> ResponseReturnValue:
 
 async def _apologise(problem: Exception) -> ResponseReturnValue:
     # The path alone: a query can hold the webhook's secret.
-    log.error("%s %s failed", request.method, request.path, exc_info=problem)
+    log.error("%s %.200r failed", request.method, request.path, exc_info=problem)
     if request.path == "/live":
         return Response(b"", 503)
     sentence = "Something failed on the server; its log says what. Calls are still taken in. Try again in a moment."

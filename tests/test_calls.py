@@ -71,14 +71,14 @@ def test_a_later_value_wins_key_by_key_inside_objects(before: Any, later: Any, m
 
 
 @given(data, data)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_same_report_again_changes_nothing(before: Any, later: Any) -> None:
     once = merge(before, later)
     assert merge(once, later) == once
 
 
 @given(data, data)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_no_value_is_ever_blanked(before: Any, later: Any) -> None:
     merged = merge(before, later)
     assert merged.keys() == before.keys() | later.keys()
@@ -89,7 +89,7 @@ def test_no_value_is_ever_blanked(before: Any, later: Any) -> None:
 
 
 @given(st.lists(alike, max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_reports_of_one_shape_can_be_merged_in_any_grouping(reports: list[Any]) -> None:
     one_by_one: dict[str, Any] = reduce(merge, reports, {})
     from_the_right: dict[str, Any] = reduce(lambda later, before: merge(before, later), reversed(reports), {})

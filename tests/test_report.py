@@ -176,7 +176,7 @@ def test_a_raw_nul_and_a_byte_order_mark_do_no_harm() -> None:
 
 
 @given(st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_bytes_at_all_get_an_answer(body: bytes) -> None:
     assert isinstance(read_report(body), Report | Ignored | Unreadable)
 
@@ -193,7 +193,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(DOCUMENTED_FIELDS) | st.text(max_size=8), json_values, max_size=8))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_whatever_the_fields_hold_the_report_is_read_and_nothing_changes_on_the_way_to_the_table(data: Any) -> None:
     read = data_in(json.dumps({"event": "call_ended", "data": data}).encode())
     assert read == storable(data)

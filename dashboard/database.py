@@ -252,7 +252,7 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_write_ahead_log(connection)
         # FULL is one fdatasync a commit; NORMAL loses the last commits when the power goes.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -266,6 +266,18 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Once for each file, by whoever comes first: SQLite does not wait its turn here, but says "locked" at once."""
+    until = time.monotonic() + _UPGRADE_WAIT_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _wait_for_lock(connection: Connection, seconds: int) -> None:

@@ -60,7 +60,7 @@ def names(facts: Facts) -> set[str]:
         ({"type": "agent-test", "converted": True}, "converted", set[str]()),
         ({"type": "inbound"}, "connected", {"calls", "dialled", "connected", "talk"}),
     ],
-    ids=repr,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else repr(value),
 )
 def test_a_calls_stage_and_figures(changes: dict[str, Any], stage: str, figures: set[str]) -> None:
     assert (stage_of(call(**changes)), names(call(**changes))) == (stage, figures)

@@ -21,10 +21,10 @@ from tests.reports import WEBHOOK, report
 from tests.running import RunningBoard
 
 STALLED, HEALTHY = 100, 50
-CALLS, PER_SECOND = 1000, 40
+CALLS, PER_SECOND = 800, 40
 LET_GO_SECONDS = 30
 _ROW = re.compile(rb'<tr id="call-(\d+)"')
-REQUEST = b"GET /live?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class HealthyPage(asyncio.Protocol):

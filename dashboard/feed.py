@@ -370,10 +370,11 @@ class Feed:
 
     def _beat(self) -> None:
         """Every page hears from us now and then, and the day turns, though no call comes in."""
+        if not self._closing:
+            # First of all: a page that cannot be drawn must not end the heartbeat of all others.
+            asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
         self._beats += 1
         self._wake()
-        if not self._closing:
-            asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _wake(self) -> None:
         self._day = self.today

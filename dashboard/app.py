@@ -23,6 +23,7 @@ from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
+from dashboard.streams import Streams
 from dashboard.web import account, api, call, health, hooks, live, recordings
 from dashboard.web import board as board_page
 from dashboard.web.door import guard, harden
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.keep = Keep(settings.data_folder / "recordings")
     app.intake = Intake(app.database, settings.source_timezone)
     app.feed = Feed(app.database, app.draw, now, settings.source_timezone.key)
+    app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.hooks = hooks.Hooks(app.intake, settings)
     for module in (live, board_page, call, recordings, account, health, api):

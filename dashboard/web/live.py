@@ -1,4 +1,4 @@
-"""A page's stream: reads its cursor and filter, and hands over to the feed."""
+"""A page's stream: reads its cursor and filter, and hands over to the streams."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def live() -> Response:
     # A HEAD request's answer has no body to write to.
     transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
-    stream = feed.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport)
+    stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport)
     response = Response(stream, 200, headers=_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None

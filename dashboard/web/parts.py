@@ -16,6 +16,7 @@ from dashboard.intake import Intake
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
+from dashboard.streams import Streams
 
 WEBHOOK_PATH = "/webhook/call-webhook"
 
@@ -27,6 +28,7 @@ class Callboard(Quart):
     database: Database
     intake: Intake
     feed: Feed
+    streams: Streams
     draw: Renderer
     keep: Keep
     archive: Archive

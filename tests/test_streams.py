@@ -16,12 +16,14 @@ import pytest
 
 from dashboard import feed as feed_module
 from dashboard import ring as ring_module
+from dashboard import streams as streams_module
 from dashboard.app import asset_folder
 from dashboard.database import Database, head_of
 from dashboard.feed import Feed
 from dashboard.filters import CallFilter, matches, read_filter
 from dashboard.render import Renderer
 from dashboard.store.calls import facts_after
+from dashboard.streams import Streams
 from tests.events import read_events
 from tests.reports import data_of
 from tests.stored import store, told
@@ -43,8 +45,8 @@ class Clock:
 class Page:
     """A browser's page as the stream makes it: its rows, and the last id it would send when it comes back."""
 
-    def __init__(self, feed: Feed, wanted: CallFilter = EVERYTHING) -> None:
-        self.feed, self.wanted = feed, wanted
+    def __init__(self, streams: Streams, wanted: CallFilter = EVERYTHING) -> None:
+        self.streams, self.wanted = streams, wanted
         self.rows: dict[int, str] = {}
         self.figures: dict[str, int] = {}
         self.cursor = 0
@@ -54,12 +56,13 @@ class Page:
 
     def load(self) -> None:
         """Draw the page anew, as the board's address does."""
-        wanted = self.feed.index.ids(self.wanted, self.feed.today, limit=10**6)
+        feed = self.streams.feed
+        wanted = feed.index.ids(self.wanted, feed.today, limit=10**6)
         self.rows = dict.fromkeys(wanted, "loaded")
-        self.cursor = self.feed.head
+        self.cursor = feed.head
 
     def connect(self) -> None:
-        self._stream = self.feed.follow(self.wanted, self.cursor)
+        self._stream = self.streams.follow(self.wanted, self.cursor)
         self._bytes = b""
 
     async def until(self, condition: Callable[[Page], object], seconds: float = 3) -> None:
@@ -110,27 +113,31 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def make_feed(database: Database, clock: Clock) -> Callable[[], Feed]:
+def make_streams(database: Database, clock: Clock) -> Callable[[], Streams]:
     draw = Renderer(asset_folder("templates"), timezone=INDIA, indian_grouping=True, static_version="test")
-    return partial(Feed, database, draw, clock, INDIA.key)
+
+    def make() -> Streams:
+        return Streams(Feed(database, draw, clock, INDIA.key), database, draw)
+
+    return make
 
 
 @asynccontextmanager
-async def running(feed: Feed) -> AsyncIterator[Feed]:
-    task = asyncio.create_task(feed.run())
+async def running(streams: Streams) -> AsyncIterator[Streams]:
+    task = asyncio.create_task(streams.feed.run())
     try:
         async with asyncio.timeout(5):
-            await feed.ready.wait()
-        yield feed
+            await streams.feed.ready.wait()
+        yield streams
     finally:
-        feed.close()
+        streams.feed.close()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture
-async def feed(make_feed: Callable[[], Feed]) -> AsyncIterator[Feed]:
-    async with running(make_feed()) as made:
+async def streams(make_streams: Callable[[], Streams]) -> AsyncIterator[Streams]:
+    async with running(make_streams()) as made:
         yield made
 
 
@@ -149,15 +156,15 @@ async def put(database: Database, *bodies: bytes) -> None:
     await asyncio.to_thread(store, database, *bodies)
 
 
-async def test_a_new_call_appears_on_every_page(database: Database, feed: Feed) -> None:
-    pages = [Page(feed), Page(feed)]
+async def test_a_new_call_appears_on_every_page(database: Database, streams: Streams) -> None:
+    pages = [Page(streams), Page(streams)]
     await put(database, call("Asha"))
     for page in pages:
         await page.until(lambda page: page.rows and page.figures.get("calls") == 1)
 
 
-async def test_a_changed_call_is_replaced_not_doubled(database: Database, feed: Feed) -> None:
-    page = Page(feed)
+async def test_a_changed_call_is_replaced_not_doubled(database: Database, streams: Streams) -> None:
+    page = Page(streams)
     await put(database, call("Asha", conversion_status=False))
     await page.until(lambda page: "Connected" in page.rows.get(1, ""))
     await put(database, call("Asha", conversion_status=True))
@@ -165,8 +172,10 @@ async def test_a_changed_call_is_replaced_not_doubled(database: Database, feed: 
     assert list(page.rows) == [1]
 
 
-async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_else(database: Database, feed: Feed) -> None:
-    page = Page(feed)
+async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_else(
+    database: Database, streams: Streams
+) -> None:
+    page = Page(streams)
     await put(database, call("Asha"))
     await page.until(lambda page: page.rows)
     await page.cut()
@@ -176,11 +185,11 @@ async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_else(datab
     assert sorted(page.rows) == [2, 3]
 
 
-async def test_a_filtered_page_hears_nothing_of_other_campaigns(database: Database, feed: Feed) -> None:
-    page = Page(feed, CallFilter(campaign=("north",)))
+async def test_a_filtered_page_hears_nothing_of_other_campaigns(database: Database, streams: Streams) -> None:
+    page = Page(streams, CallFilter(campaign=("north",)))
     page.load()
     page.connect()
-    everything = Page(feed)
+    everything = Page(streams)
     await put(database, call("Asha", batchId="south"))
     await everything.until(lambda page: page.rows)
     await put(database, call("Bina", batchId="north"))
@@ -189,9 +198,9 @@ async def test_a_filtered_page_hears_nothing_of_other_campaigns(database: Databa
 
 
 async def test_a_call_that_changes_campaign_leaves_one_page_and_enters_the_other(
-    database: Database, feed: Feed
+    database: Database, streams: Streams
 ) -> None:
-    north, south = Page(feed, CallFilter(campaign=("north",))), Page(feed, CallFilter(campaign=("south",)))
+    north, south = Page(streams, CallFilter(campaign=("north",))), Page(streams, CallFilter(campaign=("south",)))
     await put(database, call("Asha", batchId="north"))
     await north.until(lambda page: page.rows)
     await put(database, call("Asha", batchId="south"))
@@ -199,93 +208,95 @@ async def test_a_call_that_changes_campaign_leaves_one_page_and_enters_the_other
     await south.until(lambda page: page.rows)
 
 
-async def test_a_call_that_came_and_left_while_nobody_looked_is_not_shown(database: Database, feed: Feed) -> None:
+async def test_a_call_that_came_and_left_while_nobody_looked_is_not_shown(database: Database, streams: Streams) -> None:
     await put(database, call("Asha", batchId="north"))
-    await Page(feed).until(lambda page: page.rows)
+    await Page(streams).until(lambda page: page.rows)
     await put(database, call("Asha", batchId="south"))
-    await Page(feed).until(lambda page: "south" in page.rows.get(1, ""))
-    page = Page(feed, CallFilter(campaign=("north",)))
+    await Page(streams).until(lambda page: "south" in page.rows.get(1, ""))
+    page = Page(streams, CallFilter(campaign=("north",)))
     await put(database, call("Bina", batchId="north"))
     await page.until(lambda page: 2 in page.rows)
     assert list(page.rows) == [2]
 
 
 @pytest.mark.parametrize("cursor", [None, -1, 10**18])
-async def test_a_cursor_that_cannot_be_means_load_anew(feed: Feed, cursor: int | None) -> None:
-    stream = feed.follow(EVERYTHING, cursor)
+async def test_a_cursor_that_cannot_be_means_load_anew(streams: Streams, cursor: int | None) -> None:
+    stream = streams.follow(EVERYTHING, cursor)
     await anext(stream)
     assert read_events(await anext(stream)).events[0].type == "reload"
 
 
 async def test_a_page_that_comes_back_after_midnight_loads_anew(
-    make_feed: Callable[[], Feed], clock: Clock, quick: None
+    make_streams: Callable[[], Streams], clock: Clock, quick: None
 ) -> None:
-    async with running(make_feed()) as feed:
-        yesterday = feed.today
+    async with running(make_streams()) as streams:
+        yesterday = streams.feed.today
         clock.now += timedelta(hours=12)
-        feed._beat()
-        stream = feed.follow(CallFilter(period="today"), feed.head, day=yesterday)
+        streams.feed._beat()
+        stream = streams.follow(CallFilter(period="today"), streams.feed.head, day=yesterday)
         await anext(stream)
         assert read_events(await anext(stream)).events[0].type == "reload"
 
 
-async def test_a_page_that_comes_back_gets_its_figures_though_it_has_its_rows(database: Database, feed: Feed) -> None:
-    page = Page(feed)
+async def test_a_page_that_comes_back_gets_its_figures_though_it_has_its_rows(
+    database: Database, streams: Streams
+) -> None:
+    page = Page(streams)
     await put(database, call("Asha"))
     await page.until(lambda page: page.rows)
-    page.cursor = feed.head
-    stream = feed.follow(EVERYTHING, page.cursor, is_back=True)
+    page.cursor = streams.feed.head
+    stream = streams.follow(EVERYTHING, page.cursor, is_back=True)
     await anext(stream)
     assert 'data-figure="calls" data-value="1"' in (await anext(stream)).decode()
 
 
 async def test_a_page_far_behind_loads_anew_though_the_ring_has_it_all(
-    database: Database, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "MOST_TO_CATCH_UP", 5)
+    monkeypatch.setattr(streams_module, "MOST_TO_CATCH_UP", 5)
     await put(database, *(call(f"sid{number}") for number in range(6)))
-    await feed.reach(6, 3)
-    page = Page(feed)
+    await streams.feed.reach(6, 3)
+    page = Page(streams)
     await page.until(lambda page: "reload" in page.events)
     assert page.rows == {}
 
 
 async def test_a_page_too_far_behind_is_told_to_load_anew(
-    database: Database, make_feed: Callable[[], Feed], monkeypatch: pytest.MonkeyPatch
+    database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "MOST_TO_CATCH_UP", 5)
+    monkeypatch.setattr(streams_module, "MOST_TO_CATCH_UP", 5)
     await put(database, *(call(f"sid{number}") for number in range(6)))
-    async with running(make_feed()) as feed:
-        page = Page(feed)
+    async with running(make_streams()) as streams:
+        page = Page(streams)
         await page.until(lambda page: "reload" in page.events)
         assert page.rows == {}
 
 
 async def test_a_page_behind_the_ring_reads_the_table(
-    database: Database, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ring_module, "RING_SIZE", 3)
     for number in range(4):
         await put(database, *(call(f"sid{number}-{each}") for each in range(5)))
-        await Page(feed).until(lambda page, number=number: len(page.rows) == 5 * number + 5)  # type: ignore[misc]
-    late = Page(feed)
+        await Page(streams).until(lambda page, number=number: len(page.rows) == 5 * number + 5)  # type: ignore[misc]
+    late = Page(streams)
     await late.until(lambda page: len(page.rows) == 20)
     assert late.cursor == 20
 
 
-async def test_a_heartbeat_moves_the_cursor_of_a_silent_page(database: Database, feed: Feed, quick: None) -> None:
-    page = Page(feed, CallFilter(campaign=("nowhere",)))
+async def test_a_heartbeat_moves_the_cursor_of_a_silent_page(database: Database, streams: Streams, quick: None) -> None:
+    page = Page(streams, CallFilter(campaign=("nowhere",)))
     await put(database, call("Asha"))
     head = await database.read(head_of)
-    feed._beat()
+    streams.feed._beat()
     await page.until(lambda page: page.cursor == head and "beat" in page.events)
 
 
 async def test_a_page_of_today_loads_anew_when_the_day_turns(
-    make_feed: Callable[[], Feed], clock: Clock, quick: None
+    make_streams: Callable[[], Streams], clock: Clock, quick: None
 ) -> None:
-    async with running(make_feed()) as feed:
-        today, always = Page(feed, CallFilter(period="today")), Page(feed)
+    async with running(make_streams()) as streams:
+        today, always = Page(streams, CallFilter(period="today")), Page(streams)
         await always.until(lambda page: "beat" in page.events)
         await today.until(lambda page: "beat" in page.events)
         clock.now += timedelta(hours=12)
@@ -295,41 +306,43 @@ async def test_a_page_of_today_loads_anew_when_the_day_turns(
         assert "reload" not in always.events
 
 
-async def test_a_page_may_change_between_two_processes(database: Database, make_feed: Callable[[], Feed]) -> None:
-    async with running(make_feed()) as first, running(make_feed()) as second:
+async def test_a_page_may_change_between_two_processes(database: Database, make_streams: Callable[[], Streams]) -> None:
+    async with running(make_streams()) as first, running(make_streams()) as second:
         page = Page(first)
         await put(database, call("Asha"))
         await page.until(lambda page: page.rows)
         await page.cut()
-        page.feed = second
+        page.streams = second
         await put(database, call("Bina"))
         await page.until(lambda page: len(page.rows) == 2)
 
 
-async def test_a_page_that_stalls_delays_nobody(database: Database, feed: Feed) -> None:
-    stalled = feed.follow(EVERYTHING, 0)
+async def test_a_page_that_stalls_delays_nobody(database: Database, streams: Streams) -> None:
+    stalled = streams.follow(EVERYTHING, 0)
     await anext(stalled)
-    page = Page(feed)
+    page = Page(streams)
     for number in range(5):
         await put(database, call(f"sid{number}"))
         await page.until(lambda page, number=number: len(page.rows) == number + 1, seconds=1.5)  # type: ignore[misc]
 
 
-async def test_a_restart_of_the_feed_loses_nothing(database: Database, make_feed: Callable[[], Feed]) -> None:
-    async with running(make_feed()) as feed:
-        page = Page(feed)
+async def test_a_restart_of_the_feed_loses_nothing(database: Database, make_streams: Callable[[], Streams]) -> None:
+    async with running(make_streams()) as streams:
+        page = Page(streams)
         await put(database, call("Asha"))
         await page.until(lambda page: page.rows)
         await page.cut()
     await put(database, call("Bina"))
-    async with running(make_feed()) as feed:
-        page.feed = feed
+    async with running(make_streams()) as streams:
+        page.streams = streams
         await page.until(lambda page: len(page.rows) == 2)
         assert sorted(page.rows) == [1, 2]
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(database: Database, feed: Feed, seed: int) -> None:
+async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(
+    database: Database, streams: Streams, seed: int
+) -> None:
     chance = random.Random(seed)
     wanted = [
         "",
@@ -339,7 +352,7 @@ async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(database: Datab
         "reason=none",
         "period=today",
     ]
-    pages = [Page(feed, read_filter(_pairs(query))) for query in wanted for _ in range(2)]
+    pages = [Page(streams, read_filter(_pairs(query))) for query in wanted for _ in range(2)]
     for _ in range(25):
         bodies = [
             call(
@@ -354,10 +367,10 @@ async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(database: Datab
         await put(database, *bodies)
         await asyncio.gather(*(_live_a_moment(page, chance) for page in pages))
     head = await database.read(head_of)
-    await feed.reach(head, 5)
+    await streams.feed.reach(head, 5)
     facts = await database.read(partial(facts_after, last_id=0))
     for page in pages:
-        expected = {each.id for each in facts if matches(each, page.wanted, today=feed.today, timezone=INDIA)}
+        expected = {each.id for each in facts if matches(each, page.wanted, today=streams.feed.today, timezone=INDIA)}
         await page.until(lambda page, expected=expected: set(page.rows) == expected)  # type: ignore[misc]
 
 

@@ -1,0 +1,242 @@
+"""The streams: hands every open page what it has not yet seen.
+
+A page holds a cursor and a filter. There is no queue per page: a slow one reads later, from the ring or the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from weakref import WeakValueDictionary
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard.database import Database, head_of
+from dashboard.feed import TRY_AGAIN_SECONDS, Feed
+from dashboard.filters import CallFilter, matches
+from dashboard.render import Renderer
+from dashboard.ring import Frame
+from dashboard.sse import sse_comment, sse_frame
+from dashboard.store.calls import changed_since
+
+# A page that missed more than this is told to load anew: cheaper for it and for us than so many rows.
+MOST_TO_CATCH_UP = 500
+
+RELOAD = sse_frame("", event="reload")
+
+
+class View:
+    """What all pages of one filter share, made once for all of them and anew when something has changed."""
+
+    def __init__(self, wanted: CallFilter) -> None:
+        self.wanted = wanted
+        # By the cursor they start from: under load nearly all pages are equally far, and get the very same bytes.
+        self.batches: dict[int, bytes] = {}
+        self.batches_head = 0
+        self.figures = self.outside = b""
+        self.figures_seq = -1
+
+
+@dataclass(slots=True)
+class _Page:
+    """What the server knows of an open page."""
+
+    view: View
+    day: date
+    beats: int
+    cursor: int = 0
+    figures_seq: int = 0
+    figures: bytes = b""
+    outside: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class _Idle:
+    """A page that waits, and the transport by which it can be reached meanwhile."""
+
+    page: _Page
+    transport: asyncio.WriteTransport
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Streams:
+    """Every open page of one process, and the way to each."""
+
+    def __init__(self, feed: Feed, database: Database, draw: Renderer) -> None:
+        self.feed = feed
+        self._database = database
+        self._draw = draw
+        self._views: WeakValueDictionary[CallFilter, View] = WeakValueDictionary()
+        self._idle: dict[int, _Idle] = {}
+        self._last_chunk = self._last_framed = b""
+        feed.on_news = self._push
+
+    async def follow(
+        self,
+        wanted: CallFilter,
+        cursor: int | None,
+        *,
+        day: date | None = None,
+        is_back: bool = False,
+        transport: asyncio.WriteTransport | None = None,
+    ) -> AsyncIterator[bytes]:
+        """The stream of one page: everything after its cursor that its filter lets through, for as long as it stays.
+
+        `cursor` is the last number the page has; None stands for one that cannot be read. `day` is the day on which it
+        was drawn. A page that is back may have its rows from a stream that ended before their figures came. With a
+        `transport`, what comes while the page waits is written to it directly, as chunks of the same HTTP/1.1 answer.
+        """
+        view = self._views.get(wanted)
+        if view is None:
+            view = self._views[wanted] = View(wanted)
+        page = _Page(view, day or self.feed.day, self.feed.beats)
+        yield sse_comment()
+        if cursor is None or not 0 <= cursor <= await self._table_head():
+            # From another life of this database, or no number at all: never "nothing new".
+            yield RELOAD
+            await self._until_closed()
+            return
+        page.cursor = cursor
+        page.figures_seq = -1 if is_back else cursor
+        if cursor == self.feed.head and not is_back:
+            page.figures, page.outside = self._figures_of(view)
+        while not self.feed.closing:
+            moved = self.feed.moved
+            chunk = await self._news(page)
+            if chunk is None:
+                yield RELOAD
+                await self._until_closed()
+                return
+            if chunk:
+                yield chunk
+            elif page.beats != self.feed.beats:
+                page.beats = self.feed.beats
+                yield sse_frame("", id=page.cursor, event="beat")
+            elif transport is None:
+                await moved.wait()
+            else:
+                await self._wait_idle(page, transport)
+
+    async def _wait_idle(self, page: _Page, transport: asyncio.WriteTransport) -> None:
+        """Leave the page to `_push` until it cannot be served that way."""
+        idle = _Idle(page, transport)
+        self._idle[id(page)] = idle
+        try:
+            await idle.woken.wait()
+        finally:
+            del self._idle[id(page)]
+
+    def _push(self) -> None:
+        """Hand every idle page its news at once.
+
+        Through task, generator, framework and protocol a row to a thousand pages took 100 ms; this way a third. What is
+        no plain case is left to the page's own task: a reader that is slow, a page too far behind.
+        """
+        for idle in self._idle.values():
+            page, transport = idle.page, idle.transport
+            if self.feed.closing or transport.is_closing() or transport.get_write_buffer_size():
+                idle.woken.set()
+                continue
+            chunk = self._news_at_hand(page)
+            if chunk is None:
+                idle.woken.set()
+            elif chunk:
+                transport.write(self._framed(chunk))
+            elif page.beats != self.feed.beats:
+                page.beats = self.feed.beats
+                transport.write(self._framed(sse_frame("", id=page.cursor, event="beat")))
+
+    def _framed(self, chunk: bytes) -> bytes:
+        """A chunk of a chunked answer; the last one is kept, because the next page is likely to get the same."""
+        if self._last_chunk is not chunk:
+            self._last_chunk, self._last_framed = chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        return self._last_framed
+
+    async def _table_head(self) -> int:
+        """The head as the table has it: another process may be ahead of this one. Waits for a database that is away."""
+        while not self.feed.closing:
+            try:
+                return await self._database.read(head_of)
+            except (SQLAlchemyError, OSError):
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+        return self.feed.head
+
+    async def _news(self, page: _Page) -> bytes | None:
+        """What this page has not seen, b"" if nothing, None if it should load anew."""
+        chunk = self._news_at_hand(page)
+        if chunk is not None:
+            return chunk
+        if self._is_of_another_day(page) or page.cursor >= self.feed.ring.start:
+            return None
+        rows, upto = await self._database.read(partial(changed_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
+        if len(rows) == MOST_TO_CATCH_UP:
+            return None
+        frames = [Frame(row, row.facts, self._draw) for row in rows]
+        missed = self._batch(page.view.wanted, page.cursor, frames, upto)
+        page.cursor = upto
+        return missed + (self._news_at_hand(page) or b"")
+
+    def _news_at_hand(self, page: _Page) -> bytes | None:
+        """As `_news`, from what memory holds; None if that is not enough, or the page should load anew."""
+        if self._is_of_another_day(page):
+            return None
+        chunk = b""
+        if page.cursor < self.feed.head:
+            batch = self._batch_since(page.view, page.cursor)
+            if batch is None:
+                return None
+            chunk, page.cursor = batch, self.feed.head
+        if page.figures_seq < self.feed.figures_seq:
+            page.figures_seq = self.feed.figures_seq
+            figures, outside = self._figures_of(page.view)
+            if figures != page.figures:
+                page.figures = figures
+                chunk += figures
+            if outside != page.outside:
+                page.outside = outside
+                chunk += outside
+        return chunk
+
+    def _is_of_another_day(self, page: _Page) -> bool:
+        return page.day != self.feed.day and bool(page.view.wanted.period)
+
+    def _batch_since(self, view: View, cursor: int) -> bytes | None:
+        """The rows after a cursor, up to the head, as bytes; None if the ring lacks some or they are too many."""
+        if view.batches_head != self.feed.head:
+            view.batches.clear()
+            view.batches_head = self.feed.head
+        batch = view.batches.get(cursor)
+        if batch is None:
+            frames = self.feed.ring.since(cursor)
+            if frames is None or len(frames) >= MOST_TO_CATCH_UP:
+                return None
+            batch = view.batches[cursor] = self._batch(view.wanted, cursor, frames, self.feed.head)
+        return batch
+
+    def _batch(self, wanted: CallFilter, cursor: int, frames: list[Frame], upto: int) -> bytes:
+        today, timezone = self.feed.day, self._draw.timezone
+        parts = []
+        for frame in frames:
+            if wanted.is_bare or matches(frame.facts, wanted, today=today, timezone=timezone):
+                parts.append(frame.show)
+            elif frame.row.created_seq <= cursor:
+                # The page may be showing it: it no longer belongs there.
+                parts.append(frame.drop)
+        if parts and frames[-1].row.seq != upto:
+            parts.append(sse_frame(id=upto))
+        return b"".join(parts)
+
+    def _figures_of(self, view: View) -> tuple[bytes, bytes]:
+        if view.figures_seq != self.feed.figures_seq:
+            view.figures_seq = self.feed.figures_seq
+            view.figures = sse_frame(self._draw.replacing("#figures", self.feed.strip(view.wanted)))
+            if not view.wanted.is_bare:
+                view.outside = sse_frame(self._draw.replacing("#outside", self.feed.outside(view.wanted)))
+        return view.figures, view.outside
+
+    async def _until_closed(self) -> None:
+        while not self.feed.closing:
+            await self.feed.moved.wait()

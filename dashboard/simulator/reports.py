@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dashboard.callkaro.sample import SIMULATED
 from dashboard.simulator.cast import CALLER_IDS, HELPLINE_NUMBER
 from dashboard.simulator.outcomes import Attempt, Outcome
 
 INDIA = ZoneInfo("Asia/Kolkata")
-SIMULATED = "_simulated"  # in call_metadata of every simulated call, so that a board can tell them from real ones
 
 Report = dict[str, Any]
 

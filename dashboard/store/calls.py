@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, case, select
-from sqlmodel import Session, col, func
+from sqlmodel import Session, func
 
+from dashboard.callkaro.sample import SIMULATED
 from dashboard.calls import Facts
 from dashboard.database import head_of
 from dashboard.models import Call, Recording, table_of
@@ -54,6 +55,8 @@ class CallRow(NamedTuple):
 
 
 _call, _recording = table_of(Call), table_of(Recording)
+IS_SIMULATED = _call.c.data.contains(f'"{SIMULATED}":true', autoescape=True)
+"""Whether a call's metadata says that it is made up."""
 # A recording that was kept is there to be heard, whatever becomes of a later address.
 _SHOWN_STATE = case((_recording.c.file != "", KEPT), else_=_recording.c.state)
 _ROWS = select(*(_call.c[name] for name in CallRow._fields[:-1]), _SHOWN_STATE).outerjoin_from(
@@ -105,7 +108,6 @@ def find_call(session: Session, call_id: int) -> Call | None:
 
 
 def count_calls(session: Session) -> tuple[int, int]:
-    """All calls, and those whose metadata says that a simulator made them."""
-    simulated = col(Call.data).contains('"_simulated":true', autoescape=True)
-    row = session.execute(select(func.count(), func.count().filter(simulated)).select_from(_call)).one()
+    """All calls, and those of them that are made up."""
+    row = session.execute(select(func.count(), func.count().filter(IS_SIMULATED)).select_from(_call)).one()
     return row[0], row[1]

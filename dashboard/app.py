@@ -29,6 +29,7 @@ from dashboard.web import board as board_page
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import Callboard
+from dashboard.web.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.feed = Feed(app.database, app.draw, now, settings.source_timezone.key)
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
-    app.hooks = hooks.Hooks(app.intake, settings)
+    app.refusals = Refusals()
+    app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
     for module in (live, board_page, call, recordings, account, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)

@@ -1,15 +1,21 @@
-"""Every setting, read once from the environment at the door. Imports nothing of the house."""
+"""Every setting, read once from the environment at the door, and the file that `connect` adds some to.
+
+Imports nothing of the house.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
+CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
+"""The way out of every message about a missing secret, account or address."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -54,7 +60,7 @@ class Settings:
         """
         env = dict(os.environ if environ is None else environ)
         data_folder = Path(env.get("DASHBOARD_DATA", "") or "data")
-        for name, value in _read_env_file(data_folder / "settings.env").items():
+        for name, value in _read_env_file(settings_file(data_folder)).items():
             env.setdefault(name, value)
         port = env.get("PORT", "")
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
@@ -84,6 +90,47 @@ class Settings:
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
             port_given=bool(port),
         )
+
+
+def settings_file(data_folder: Path) -> Path:
+    return data_folder / "settings.env"
+
+
+def add_lines(path: Path, lines: Sequence[str]) -> None:
+    """Add lines to the settings file, whose older ones stay; nobody but its owner may read it from then on.
+
+    Whoever starts a server meanwhile reads the file as it was or as it is, never half. Raises BadSetting.
+    """
+    path = path.resolve()  # a link stays a link
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        gap = "\n" if before and not before.endswith("\n") else ""
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(before + gap + "".join(f"{line}\n" for line in lines))
+                file.flush()
+                os.fsync(descriptor)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadSetting(
+            f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}. Set DASHBOARD_DATA to a "
+            "folder that this user may write to."
+        ) from problem
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without this a power cut may take back the rename, and with it a password that was shown once."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from quart.typing import TestClientProtocol as Client
 from werkzeug.routing import Rule
 
+from dashboard.settings import CONNECT_COMMAND
 from dashboard.store.accounts import has_accounts
 from dashboard.web import account as account_door
 from dashboard.web.account import _safe_next
@@ -76,7 +77,9 @@ async def test_a_board_without_an_account_answers_to_this_machines_names_only(
     response = await client.get("/", headers={"Host": host})
     assert response.status_code == status
     if status == 403:
-        assert "DASHBOARD_ADMIN_PASSWORD" in await response.get_data(as_text=True)
+        sentence = await response.get_data(as_text=True)
+        assert "DASHBOARD_ADMIN_PASSWORD" in sentence
+        assert CONNECT_COMMAND in sentence
 
 
 @pytest.mark.parametrize(

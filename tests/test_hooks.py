@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,8 +13,10 @@ import httpx
 import pytest
 from quart.typing import TestClientProtocol as Client
 
+from dashboard.settings import CONNECT_COMMAND
 from dashboard.web.hooks import LARGEST_BODY
-from dashboard.web.parts import Callboard
+from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.refusals import MISSING, UNGUARDED, WRONG
 from tests.reports import WEBHOOK, data_of, report
 from tests.running import RunningBoard
 
@@ -167,6 +170,53 @@ async def test_guessing_is_slowed_down_and_whoever_knows_the_secret_is_not(make_
     statuses = [(await client.post(f"{WEBHOOK}?token={guess}", data=b"{}")).status_code for guess in range(35)]
     assert statuses == [401] * 30 + [429] * 5
     assert (await client.post(f"{WEBHOOK}?token=hush", data=report())).status_code == 200
+
+
+async def test_whoever_looks_with_the_secret_learns_that_all_is_right_and_what_was_last_refused(
+    make_app: MakeApp,
+) -> None:
+    app = await make_app(webhook_secrets=("hush",))
+    client = app.test_client()
+    plain = {"status": "error", "message": "This address takes POST only."}
+    right = {"status": "error", "message": "The address and the secret are right. Reports are taken here by POST."}
+    for query, words in (("", plain), ("?token=wrong", plain), ("?token=hush", right | {"last_refusal": None})):
+        response = await client.get(WEBHOOK + query)
+        assert (response.status_code, await response.get_json()) == (405, words)
+    for query, problem in (("", MISSING), ("?token=wrong", WRONG)):
+        await client.post(WEBHOOK + query, data=report())
+        last = (await (await client.get(f"{WEBHOOK}?token=hush")).get_json())["last_refusal"]
+        assert last == {"at": app.refusals.last and app.refusals.last.at, "problem": problem}
+        assert abs(last["at"] - now_micros()) < 60_000_000
+    assert await stored(app) == (0, [])
+
+
+async def test_the_log_tells_of_refusals_once_a_minute_and_without_the_secret(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await make_app(webhook_secrets=("hush",))
+    client = app.test_client()
+    for guess in range(40):
+        await client.post(f"{WEBHOOK}?token=canary-{guess}", data=report())
+    assert [record.getMessage().partition(" and")[0] for record in caplog.records] == [
+        "A report came with a wrong webhook secret"
+    ]
+    later = time.monotonic() + 61
+    monkeypatch.setattr("dashboard.web.refusals.time.monotonic", lambda: later)
+    await client.post(WEBHOOK, data=report())
+    assert len(caplog.records) == 2
+    assert CONNECT_COMMAND in caplog.text
+    assert "canary" not in caplog.text
+    assert "hush" not in caplog.text
+
+
+async def test_a_tunnel_to_a_board_without_a_secret_is_told_of_in_the_log(
+    app: Callboard, caplog: pytest.LogCaptureFixture
+) -> None:
+    await app.test_client().post(WEBHOOK, data=report(), headers={"X-Forwarded-For": "203.0.113.9"})
+    assert app.refusals.last is not None
+    assert app.refusals.last.problem == UNGUARDED
+    assert CONNECT_COMMAND in caplog.text
+    assert "203.0.113.9" not in caplog.text
 
 
 async def test_a_body_of_the_largest_size_is_taken(app: Callboard) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
-from dashboard.settings import LOOPBACK_HOSTS, Settings
+from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import account_of_session, note_seen
 from dashboard.web.parts import board, now_micros
 
@@ -72,8 +72,8 @@ def is_direct(host: str, header_names: Iterable[str], peer: str) -> bool:
 def local_only_sentence() -> str:
     return (
         "This board has no account yet, so it is open to this machine only, and this request came from elsewhere or "
-        "through a tunnel or proxy. Set DASHBOARD_WEBHOOK_SECRET, DASHBOARD_ADMIN_PASSWORD and DASHBOARD_PUBLIC_URL, "
-        "then start the server again."
+        f"through a tunnel or proxy. Run `{CONNECT_COMMAND}` where it runs, which makes what is missing "
+        "(DASHBOARD_WEBHOOK_SECRET, DASHBOARD_ADMIN_PASSWORD and DASHBOARD_PUBLIC_URL), then start the server again."
     )
 
 

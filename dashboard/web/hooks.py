@@ -23,6 +23,7 @@ from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
 from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
+from dashboard.web.refusals import MISSING, UNGUARDED, WRONG, Refusals
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Answer(NamedTuple):
 
 # As the vendor's own examples answer.
 RECEIVED = Answer(200, b'{"status":"success","message":"Webhook received"}')
+ALL_IS_RIGHT = "The address and the secret are right. Reports are taken here by POST."
 _UNKNOWN_EVENT = b'{"status":"error","message":"Unknown event type"}'
 
 
@@ -56,9 +58,10 @@ def error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
 class Hooks:
     """Takes in reports. The table of answers is decision 1 of ARCHITECTURE.md."""
 
-    def __init__(self, intake: Intake, settings: Settings) -> None:
+    def __init__(self, intake: Intake, settings: Settings, refusals: Refusals) -> None:
         self._intake = intake
         self._settings = settings
+        self._refusals = refusals
         self._secrets = [_sha256(secret.encode("utf-8", "surrogateescape")) for secret in settings.webhook_secrets]
         self._wrong_secrets = Slowdown(most=30, seconds=60)
 
@@ -88,7 +91,7 @@ class Hooks:
         if scope["path"].rstrip("/") != WEBHOOK_PATH:
             return error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
         if scope["method"] != "POST":
-            return error(405, "This address takes POST only.", (b"allow", b"POST"))
+            return self._no_report(scope, headers)
         if refusal := self._refusal(scope, headers):
             return refusal
         try:
@@ -113,6 +116,15 @@ class Hooks:
             return Answer(400 if self._settings.reject_unknown_events else 200, _UNKNOWN_EVENT)
         return RECEIVED
 
+    def _no_report(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer:
+        """For whoever looks whether the address works; who knows the secret learns so, and what was last refused."""
+        allow = (b"allow", b"POST")
+        if not (self._secrets and self._has_secret(scope, headers)):
+            return error(405, "This address takes POST only.", allow)
+        last = self._refusals.last
+        words = {"status": "error", "message": ALL_IS_RIGHT, "last_refusal": last and last._asdict()}
+        return Answer(405, to_json(words), (allow,))
+
     def _refusal(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Why this request is not the platform's, if it is not; nothing of it is stored."""
         if b"origin" in headers or b"sec-fetch-site" in headers:
@@ -122,9 +134,13 @@ class Hooks:
             peer = (scope.get("client") or ("",))[0]
             is_ours = is_direct(_text(headers, b"host"), (name.decode("latin-1") for name in headers), peer)
             is_local = is_ours and not came_by_webhook_door(self._settings, scope.get("server"))
-            return None if is_local else error(403, local_only_sentence())
+            if is_local:
+                return None
+            self._refusals.note(UNGUARDED)
+            return error(403, local_only_sentence())
         if self._has_secret(scope, headers):
             return None
+        self._refusals.note(WRONG if _secret_given(scope, headers) else MISSING)
         if self._wrong_secrets.is_too_much((scope.get("client") or ("",))[0]):
             return error(429, "Too many requests with a wrong secret. Wait a minute.", (b"retry-after", b"60"))
         return error(
@@ -134,15 +150,9 @@ class Hooks:
         )
 
     def _has_secret(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether one of the secrets came: as a bearer token, or as ?token= where no header can be sent."""
-        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer":
-            # A plus is a plus: secrets in base64 hold them, and no sender writes one for a blank.
-            text = scope["query_string"].replace(b"+", b"%2B").decode("latin-1")
-            query = parse_qs(text, encoding="utf-8", errors="surrogateescape")
-            given = query.get("token", [""])[0].encode("utf-8", "surrogateescape")
+        """Whether what came is one of the secrets."""
         # Hashes are compared: of equal length whatever is sent. All are, so that time does not tell which one matched.
-        sha = _sha256(given.strip())
+        sha = _sha256(_secret_given(scope, headers))
         matching = [hmac.compare_digest(sha, secret) for secret in self._secrets]
         return any(matching)
 
@@ -167,6 +177,17 @@ async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes
             raise _TooLarge
         if not message["more_body"]:
             return b"".join(parts)
+
+
+def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:
+    """What came as the secret: a bearer token, or ?token= where no header can be sent; empty when nothing did."""
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"bearer":
+        # A plus is a plus: secrets in base64 hold them, and no sender writes one for a blank.
+        text = scope["query_string"].replace(b"+", b"%2B").decode("latin-1")
+        query = parse_qs(text, encoding="utf-8", errors="surrogateescape")
+        given = query.get("token", [""])[0].encode("utf-8", "surrogateescape")
+    return given.strip()
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

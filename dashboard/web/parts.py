@@ -17,6 +17,7 @@ from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
+from dashboard.web.refusals import Refusals
 
 WEBHOOK_PATH = "/webhook/call-webhook"
 
@@ -32,6 +33,7 @@ class Callboard(Quart):
     draw: Renderer
     keep: Keep
     archive: Archive
+    refusals: Refusals
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Made once at the start: whether anybody has to sign in.
     has_accounts: bool = False

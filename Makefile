@@ -10,7 +10,7 @@ ARGS ?=
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench matrix lock clean
+.PHONY: help run connect demo test check format bench matrix lock clean
 
 help: ## list the chores
 	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,10 @@ help: ## list the chores
 run: ## set up what is missing and serve the board
 	@bin/setup requirements.txt
 	@$(VENV)/bin/python -m dashboard serve $(ARGS)
+
+connect: ## say what to paste into CallKaro, and wait for its first report
+	@bin/setup requirements.txt
+	@$(VENV)/bin/python -m dashboard connect $(ARGS)
 
 demo: ## serve a board with calls made up as you watch
 	@bin/setup requirements.txt

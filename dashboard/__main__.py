@@ -1,4 +1,4 @@
-"""The command line: serve · demo · simulate · migrate · import · rebuild."""
+"""The command line: serve · demo · connect · simulate · migrate · import · rebuild."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from sqlmodel import Session
 from dashboard import __version__
 from dashboard.app import create_app, stop
 from dashboard.callkaro.report import read_report
+from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database, is_away
 from dashboard.migrations import NewerSchema, migrate
 from dashboard.server import CannotListen, listen, serve
-from dashboard.settings import BadSetting, Settings
+from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
@@ -71,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     command("serve", "Serve the board; brings its database up to date first.", _serve)
     made = command("demo", "A board of its own with simulated calls that can be heard.", _demo)
     made.add_argument("--bind", default="127.0.0.1:8000", help="address of the demo board (default %(default)s)")
+    add_connect_arguments(
+        command(
+            "connect", "Say what to paste into CallKaro, make what is missing, and wait for the first report.", _connect
+        )
+    )
     add_simulate_arguments(command("simulate", "Send simulated calls, or a file of reports, to a board.", _simulate))
     command("migrate", "Bring the database up to date.", _migrate)
     made = command(
@@ -113,15 +119,25 @@ def _greet(settings: Settings) -> None:
     print(f"CallKaro's webhook goes to {address}/webhook/call-webhook")
     if not settings.is_local and not settings.public_url:
         print("Set DASHBOARD_PUBLIC_URL to the address that others use, and it stands here.")
+    if settings.webhook_bind:
+        print(
+            f"Reports alone are taken at http://{settings.webhook_bind} too: point a tunnel there, never at the board."
+        )
     if settings.is_local and not settings.webhook_secrets:
-        print("Only this machine can reach it. To see a board at work: make demo")
+        print(f"Only this machine can reach it. To let CallKaro's calls in: {CONNECT_COMMAND}")
+        print("To see a board at work: make demo")
+    else:
+        print(f"What to paste into CallKaro, and whether its reports arrive: {CONNECT_COMMAND}")
     print("Stop it with Ctrl-C.", flush=True)
 
 
 def _refuse_open_board(settings: Settings) -> None:
     """A board that others can reach needs a secret and an account (decision 9)."""
     if settings.webhook_bind and not settings.webhook_secrets:
-        raise CannotRun("DASHBOARD_WEBHOOK_BIND is a door for tunnels, so it needs DASHBOARD_WEBHOOK_SECRET.")
+        raise CannotRun(
+            "DASHBOARD_WEBHOOK_BIND is a door for tunnels, so it needs DASHBOARD_WEBHOOK_SECRET. "
+            f"Make it with {CONNECT_COMMAND} and start again."
+        )
     if settings.is_local:
         return
     missing = []
@@ -132,8 +148,8 @@ def _refuse_open_board(settings: Settings) -> None:
     if missing:
         raise CannotRun(
             f"{settings.bind} can be reached by others, so the board needs " + " and ".join(missing) + ". "
-            "Set that and start again; or leave DASHBOARD_BIND, PORT and DASHBOARD_PUBLIC_URL unset, and the board is "
-            "for this machine only."
+            f"Make that with {CONNECT_COMMAND}, or set it yourself, and start again; or leave DASHBOARD_BIND, PORT "
+            "and DASHBOARD_PUBLIC_URL unset, and the board is for this machine only."
         )
 
 
@@ -178,6 +194,10 @@ def _migrate(_: argparse.Namespace) -> int:
     print(f"The database {database.place} is up to date.")
     database.close()
     return 0
+
+
+def _connect(options: argparse.Namespace) -> int:
+    return connect(options, _open)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
-    ("simulator",),
+    ("connect", "simulator"),
     ("web",),
     ("archive", "intake", "streams"),
     ("feed",),

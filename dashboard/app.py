@@ -60,7 +60,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     )
     app.keep = Keep(settings.data_folder / "recordings")
     app.intake = Intake(app.database, settings.source_timezone)
-    app.feed = Feed(app.database, app.draw, now, settings.source_timezone.key)
+    app.feed = Feed(
+        app.database, app.draw, now, source_zone=settings.source_timezone.key, calling_hours=settings.calling_hours
+    )
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.refusals = Refusals()

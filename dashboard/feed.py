@@ -14,17 +14,23 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard import notices
 from dashboard.database import Database, head_of, kind_of
 from dashboard.filters import CallFilter
+from dashboard.hours import CallingHours
 from dashboard.index import Index
+from dashboard.notices import Notice, Trouble
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
 from dashboard.store.calls import CallRow, changed_since, facts_after
+from dashboard.store.inbox import heard_since
 from dashboard.zones import ZoneDoubt
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1000
+# How many numbers back a new process looks for reports that made no call.
+_LOOK_BACK = 1000
 # Under a burst, waiting rows leave together; the first of a burst leaves at once.
 PAUSE_SECONDS = 0.05
 FIGURES_PAUSE_SECONDS = 0.25
@@ -35,11 +41,20 @@ TRY_AGAIN_SECONDS = 0.5
 class Feed:
     """What one process knows of the calls: the index, the ring of changes, and the number up to which it has them."""
 
-    def __init__(self, database: Database, draw: Renderer, now: Callable[[], datetime], source_zone: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        draw: Renderer,
+        now: Callable[[], datetime],
+        *,
+        source_zone: str,
+        calling_hours: CallingHours | None = None,
+    ) -> None:
         self._database = database
         self._draw = draw
         self._now = now
         self._source_zone = source_zone
+        self._calling_hours = calling_hours
         self.index = Index(draw.timezone)
         self.head = 0
         self.ready = asyncio.Event()
@@ -53,13 +68,21 @@ class Feed:
         self.beats = 0
         self.figures_seq = 0
         """The number that figures on pages may be of: they move less often than rows."""
+        self.notices = ""
         self._zone_doubt = ZoneDoubt()
+        self._last_report_at: int | None = None
+        self._trouble: Trouble | None = None
         self._figures_at = 0.0
         self._figures_timer: asyncio.TimerHandle | None = None
 
     @property
+    def now(self) -> datetime:
+        """The board's clock, in the board's zone."""
+        return self._now().astimezone(self._draw.timezone)
+
+    @property
     def today(self) -> date:
-        return self._now().astimezone(self._draw.timezone).date()
+        return self.now.date()
 
     def close(self) -> None:
         """End every stream; each page comes back by itself with its cursor."""
@@ -95,6 +118,7 @@ class Feed:
         while True:
             rows, head = await self._database.read(partial(changed_since, seq=self.head, most=_CHUNK))
             if head > self.head:
+                await self._hear(self.head)
                 self._take_in(rows, head)
                 self._announce()
             if len(rows) < _CHUNK:
@@ -114,9 +138,7 @@ class Feed:
         today = self.today
         # The strip leaves the choice of a figure aside: choosing one lists its calls, and all keep their meaning.
         overview = self.index.figures(wanted.with_values("figure", ()), today)
-        return self._draw.figures(
-            overview, wanted, listed=self.index.count(wanted, today), doubt=self._zone_doubt.sentence(self._source_zone)
-        )
+        return self._draw.figures(overview, wanted, listed=self.index.count(wanted, today))
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""
@@ -129,9 +151,15 @@ class Feed:
             self.index.load(facts)
             last_id = facts[-1].id
         self.head = self.ring.start = self.figures_seq = head
+        await self._hear(max(0, head - _LOOK_BACK))
         # What changed while the chunks were read comes in the ordinary way.
         await self.look()
+        self._refresh_notices()
         self.ready.set()
+
+    async def _hear(self, seq: int) -> None:
+        self._last_report_at, trouble = await self._database.read(partial(heard_since, seq=seq))
+        self._trouble = trouble or self._trouble
 
     def _take_in(self, rows: list[CallRow], head: int) -> None:
         frames = [Frame(row, row.facts, self._draw) for row in rows]
@@ -156,8 +184,26 @@ class Feed:
         self._refresh_figures()
         self._wake()
 
+    def _refresh_notices(self) -> None:
+        notices_now = self._draw.notices(self._notices())
+        if notices_now != self.notices:
+            self.notices = notices_now
+
+    def _notices(self) -> list[Notice]:
+        now = self.now
+        if not self.index.figures(CallFilter(), now.date()).calls:
+            return [notices.connection(self._trouble, self._last_report_at, now)]
+        doubt = self._zone_doubt.sentence(self._source_zone)
+        found = (
+            notices.trouble(self._trouble, now),
+            notices.silence(self._calling_hours, self._last_report_at, now),
+            Notice("clock", doubt) if doubt else None,
+        )
+        return [notice for notice in found if notice]
+
     def _refresh_figures(self) -> None:
         self.figures_seq = self.head
+        self._refresh_notices()
         self._figures_at = time.monotonic()
 
     def _beat(self) -> None:
@@ -165,6 +211,7 @@ class Feed:
         if not self.closing:
             # First of all: a page that cannot be drawn must not end the heartbeat of all others.
             asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
+        self._refresh_notices()
         self.beats += 1
         self._wake()
 

@@ -83,6 +83,7 @@ class Call(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("call_sid", "try_count", name="call_identity"),
         Index("call_seq", "seq", unique=True),
+        Index("call_customer", "customer_number", "at"),
     )
 
 

@@ -5,6 +5,7 @@ Its own Jinja environment, because the feed draws outside any request, where Qua
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_wo
 from dashboard.figures import STAGES, Figures, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.links import host_of, safe_url
+from dashboard.notices import Notice
 from dashboard.store.calls import CallRow
 
 _LONGEST_INDENTED = 20_000
@@ -45,6 +47,7 @@ class Renderer:
             "utc": utc,
             "clock": partial(local_time, timezone=timezone, form="%H:%M:%S"),
             "day": partial(local_time, timezone=timezone, form="%-d %b %Y"),
+            "day_of_month": partial(local_time, timezone=timezone, form="%-d %b"),
             "reason": reason_in_words,
             "tries": try_in_words,
             "phone": phone,
@@ -53,6 +56,7 @@ class Renderer:
             "short_id": short_id,
             "json_text": json_text,
             "value_words": value_words,
+            "stage_of": lambda row: stage_of(row.facts),
         }
         self._environment.globals |= {
             "static": lambda name: f"/static/{name}?v={static_version}",
@@ -92,10 +96,11 @@ class Renderer:
         """Changes a part of the page to what it is now; morphed, so that focus and pointer stay where they are."""
         return f'<hx-partial hx-target="{target}" hx-swap="outerMorph">{html}</hx-partial>'
 
-    def figures(self, figures: Figures, wanted: CallFilter, *, listed: int, doubt: str = "") -> str:
-        return self._figures.render(
-            figures=figures, wanted=wanted, listed=listed, doubt=doubt, link=partial(link, wanted)
-        )
+    def figures(self, figures: Figures, wanted: CallFilter, *, listed: int) -> str:
+        return self._figures.render(figures=figures, wanted=wanted, listed=listed, link=partial(link, wanted))
+
+    def notices(self, notices: Sequence[Notice]) -> str:
+        return self.page("_notices.html", notices=notices)
 
     def outside(self, *, listed: int, everything: int) -> str:
         return self.page("_outside.html", listed=listed, everything=everything)

@@ -1,6 +1,6 @@
 """Every setting, read once from the environment at the door, and the file that `connect` adds some to.
 
-Imports nothing of the house.
+Imports nothing of the house but what hours are.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dashboard.hours import BadHours, CallingHours, read_calling_hours
+
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
 CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
 """The way out of every message about a missing secret, account or address."""
+DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -40,6 +43,7 @@ class Settings:
     recording_hosts: tuple[str, ...] = ()
     indian_grouping: bool = True
     port_given: bool = False
+    calling_hours: CallingHours | None = None
 
     @property
     def is_local(self) -> bool:
@@ -89,6 +93,7 @@ class Settings:
             recording_hosts=_hosts(env),
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
             port_given=bool(port),
+            calling_hours=_calling_hours(env),
         )
 
 
@@ -167,6 +172,18 @@ def _database_url(url: str) -> str:
     # Without a scheme the whole text could hold a password.
     begins = f", not {scheme + separator!r}" if separator else ""
     raise BadSetting(f"DASHBOARD_DATABASE_URL must begin with sqlite:///, postgresql:// or postgres://{begins}.")
+
+
+def _calling_hours(env: Mapping[str, str]) -> CallingHours | None:
+    text = env.get("DASHBOARD_CALLING_HOURS", "") or DEFAULT_CALLING_HOURS
+    if text == "off":
+        return None
+    try:
+        return read_calling_hours(text)
+    except BadHours:
+        raise BadSetting(
+            f"DASHBOARD_CALLING_HOURS must be such as {DEFAULT_CALLING_HOURS}, or off, not {text!r}."
+        ) from None
 
 
 def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:

@@ -51,6 +51,7 @@ class _Page:
     figures_seq: int = 0
     figures: bytes = b""
     outside: bytes = b""
+    notices: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -198,6 +199,9 @@ class Streams:
             if outside != page.outside:
                 page.outside = outside
                 chunk += outside
+        if page.notices is not self.feed.notices:
+            page.notices = self.feed.notices
+            chunk += sse_frame(self._draw.replacing("#notices", page.notices))
         return chunk
 
     def _is_of_another_day(self, page: _Page) -> bool:

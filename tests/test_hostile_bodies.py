@@ -12,9 +12,8 @@ from dashboard.app import asset_folder
 from dashboard.callkaro.report import Report, read_report
 from dashboard.database import Database, head_of
 from dashboard.render import Renderer
-from dashboard.store.calls import changed_since, facts_after, find_call
-from dashboard.store.inbox import deliveries_of
-from dashboard.web.call import _draw
+from dashboard.store.calls import changed_since, facts_after
+from dashboard.web.call import _draw, _find
 from tests.hostile import HEAVY, heavy_bodies, hostile_body
 from tests.running import RunningBoard
 from tests.stored import INDIA, rebuild, store
@@ -67,10 +66,9 @@ def test_either_database_takes_what_was_read_and_gives_it_back(database: Databas
     assert {row.facts for row in rows} == set(database.read_now(lambda session: facts_after(session, 0)))
     for row in rows:
         renderer.show_call(row).encode()
-        call = database.read_now(partial(find_call, call_id=row.id))
-        deliveries = list(database.read_now(partial(deliveries_of, call_id=row.id)))
-        assert call is not None
-        _draw(call, row, None, deliveries, None, renderer).encode()
+        found = database.read_now(partial(_find, call_id=row.id))
+        assert found is not None
+        _draw(found, renderer, "", "").encode()
     for body, receipt in zip(bodies, receipts, strict=True):
         assert (receipt.call_id is not None) == isinstance(read_report(body), Report)
     # What the inbox tells is what the rows say.

@@ -28,6 +28,7 @@ LAYERS = (
     ("recordings",),
     ("index",),
     ("bitmaps",),
+    ("notices",),
     ("filters",),
     ("figures",),
     ("calls",),
@@ -35,6 +36,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
+    ("hours",),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

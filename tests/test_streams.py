@@ -117,7 +117,7 @@ def make_streams(database: Database, clock: Clock) -> Callable[[], Streams]:
     draw = Renderer(asset_folder("templates"), timezone=INDIA, indian_grouping=True, static_version="test")
 
     def make() -> Streams:
-        return Streams(Feed(database, draw, clock, INDIA.key), database, draw)
+        return Streams(Feed(database, draw, clock, source_zone=INDIA.key), database, draw)
 
     return make
 

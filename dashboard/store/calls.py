@@ -68,6 +68,11 @@ _CHANGED = (
     .limit(bindparam("most"))
 )
 _BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_OF_NUMBER = (
+    _ROWS.where(_call.c.customer_number == bindparam("number"))
+    .order_by(_call.c.at.desc(), _call.c.id.desc())
+    .limit(bindparam("most"))
+)
 _FACTS = (
     select(*(_call.c[name] for name in Facts._fields))
     .where(_call.c.id > bindparam("after"))
@@ -92,6 +97,14 @@ def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
         return []
     found = {row[0]: CallRow._make(row) for row in session.connection().execute(_BY_ID, {"ids": list(ids)})}
     return [found[call_id] for call_id in ids if call_id in found]
+
+
+def rows_of_number(session: Session, number: str, most: int) -> list[CallRow]:
+    """The calls with a customer's number, newest first; none where there is no number."""
+    if not number:
+        return []
+    rows = session.connection().execute(_OF_NUMBER, {"number": number, "most": most})
+    return [CallRow._make(row) for row in rows]
 
 
 def facts_after(session: Session, last_id: int) -> list[Facts]:

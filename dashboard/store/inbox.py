@@ -16,6 +16,7 @@ from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreada
 from dashboard.calls import call_sid_of, columns_of, merge, try_of
 from dashboard.database import tick
 from dashboard.models import Call, Clock, Inbox, table_of
+from dashboard.notices import Trouble
 from dashboard.store.recordings import want_recordings
 
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
@@ -40,6 +41,15 @@ _KNOWN = select(
 ).where(_call.c.call_sid.in_(bindparam("sids", expanding=True)))
 _LAST_CALL_ID = select(_clock.c.call_id)
 _SET_LAST_CALL_ID = update(_clock).values(call_id=bindparam("last"))
+
+
+_NEWEST = select(_inbox.c.received_at).order_by(_inbox.c.id.desc()).limit(1)
+_TROUBLE = (
+    select(_inbox.c.received_at, _inbox.c.problem, _inbox.c.event)
+    .where(_inbox.c.id > bindparam("after"), _inbox.c.verdict.in_((IGNORED, UNREADABLE)))
+    .order_by(_inbox.c.id.desc())
+    .limit(1)
+)
 
 
 class Arrival(NamedTuple):
@@ -127,6 +137,14 @@ def deliveries_of(session: Session, call_id: int) -> Sequence[Inbox]:
     """Every inbox row of one call, duplicates too, oldest first; at most 500."""
     statement = select(Inbox).where(col(Inbox.call_id) == call_id).order_by(col(Inbox.id)).limit(500)
     return session.scalars(statement).all()
+
+
+def heard_since(session: Session, seq: int) -> tuple[int | None, Trouble | None]:
+    """When the newest report came (None: none ever did), and the newest after `seq` that made no call."""
+    connection = session.connection()
+    last_at: int | None = connection.execute(_NEWEST).scalar_one_or_none()
+    row = connection.execute(_TROUBLE, {"after": seq}).one_or_none()
+    return last_at, None if row is None else Trouble(*row)
 
 
 def _seen_before(session: Session, hashes: Iterable[bytes]) -> dict[bytes, tuple[int, int | None]]:

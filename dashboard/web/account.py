@@ -15,6 +15,7 @@ from werkzeug.urls import iri_to_uri
 from dashboard.callkaro.report import storable
 from dashboard.store.accounts import ABSOLUTE_SECONDS, add_account, end_session, find_account, start_session
 from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, cookie_name, is_https, is_this_machine
+from dashboard.web.pages import theme
 from dashboard.web.parts import Callboard, board, now_micros
 
 blueprint = Blueprint("account", __name__)
@@ -108,7 +109,13 @@ def _matches(password_hash: str | None, password: str) -> bool:
 
 def _page(problem: str, next_page: str, name: str = "", status: int = 200) -> Response:
     html = board().draw.page(
-        "sign_in.html", at="sign-in", account=None, problem=problem, next=_safe_next(next_page), name=name
+        "sign_in.html",
+        at="sign-in",
+        account=None,
+        theme=theme(),
+        problem=problem,
+        next=_safe_next(next_page),
+        name=name,
     )
     return Response(html, status, content_type="text/html; charset=utf-8")
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
 
+from dashboard.callkaro.report import read_report
+from dashboard.callkaro.sample import test_report
 from dashboard.database import head_of
 from dashboard.filters import CHOICES, BadFilter, CallFilter, read_filter
+from dashboard.intake import NotStored
 from dashboard.render import link, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
-from dashboard.web.door import signed_in_name
-from dashboard.web.pages import problem_page, starting_page
-from dashboard.web.parts import board
+from dashboard.store.inbox import Arrival
+from dashboard.web.pages import problem_page, starting_page, viewer
+from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
 
 blueprint = Blueprint("board", __name__)
 
@@ -36,7 +39,11 @@ assert set(_LABELS) == set(CHOICES)
 @blueprint.get("/")
 async def show_board() -> ResponseReturnValue:
     """The page of a filter; with `before=` a page of older calls."""
-    feed, draw = board().feed, board().draw
+    return await board_page(title="Callboard", call='<aside id="call" hidden></aside>')
+
+
+async def board_page(*, title: str, call: str) -> ResponseReturnValue:
+    """The list of this request's filter, and beside it one call, drawn already."""
     try:
         wanted = read_filter(request.args.items(multi=True))
     except BadFilter as problem:
@@ -45,52 +52,74 @@ async def show_board() -> ResponseReturnValue:
     before = read_row_key(before_text)
     if before_text and before is None:
         return problem_page(400, "This address cannot be read", "`before` must be the place of a call in the list.")
+    feed, draw = board().feed, board().draw
     if not feed.ready.is_set():
         return starting_page()
     await feed.reach(await board().database.read(head_of))
     # No await from here to the cursor: what the page shows and where its stream begins are of one moment.
     ids = feed.index.ids(wanted, feed.today, limit=PAGE_ROWS + 1, before=before)
     cursor = feed.head
+    parts = {
+        "filters": _filters(wanted),
+        "figures": feed.strip(wanted),
+        "notices": feed.notices,
+        "outside": feed.outside(wanted),
+    }
+    everything = len(feed.index)
+    is_new = not feed.index.figures(CallFilter(), feed.today).calls
+    rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
+    has_older = len(ids) > PAGE_ROWS and bool(rows)
+    parts["older"] = draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
+    html = draw.page(
+        "board.html",
+        at="board",
+        **await viewer(),
+        title=f"{', '.join(wanted.campaign)} · {title}" if wanted.campaign else title,
+        wanted=wanted,
+        call=draw.markup(call),
+        rows=[draw.markup(draw.call_row(row)) for row in rows],
+        everything=everything,
+        reading_older=before is not None,
+        newest_url=f"/?{wanted.query()}" if not wanted.is_bare else "/",
+        live_url="" if before else _live_url(wanted, cursor),
+        setup=is_new,
+        webhook_url=f"{board().settings.public_url or request.host_url.rstrip('/')}{WEBHOOK_PATH}",
+        has_secret=bool(board().settings.webhook_secrets),
+        is_local=board().settings.is_local,
+        **{name: draw.markup(part) for name, part in parts.items()},
+    )
+    return Response(html, 200, content_type="text/html; charset=utf-8")
+
+
+@blueprint.post("/test-call")
+async def send_test_call() -> ResponseReturnValue:
+    """A made-up call, taken in like the platform's: it shows that storing, feed and page work."""
+    settings = board().settings
+    body = test_report(board().feed.now, settings.source_timezone)
+    try:
+        await board().intake.keep(Arrival(now_micros(), body, read_report(body), "application/json", "test call"))
+    except NotStored as problem:
+        return problem_page(503, "The test call could not be stored", str(problem))
+    return redirect("/", 303)
+
+
+def _filters(wanted: CallFilter) -> str:
+    feed = board().feed
     options = {
         choice: _fewer(offered, wanted.values(choice))
         for choice, offered in feed.index.options(wanted, feed.today).items()
     }
-    figures = feed.strip(wanted)
-    outside = feed.outside(wanted)
-    periods = feed.index.periods(wanted, feed.today)
-    everything = len(feed.index)
-    rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
-    has_older = len(ids) > PAGE_ROWS and bool(rows)
-    filters = draw.page(
+    return board().draw.page(
         "_filters.html",
         wanted=wanted,
         options=options,
-        periods=periods,
+        periods=feed.index.periods(wanted, feed.today),
         choices=_LABELS,
         link=partial(link, wanted),
         toggle=partial(toggle, wanted),
         period_link=partial(_period_link, wanted),
         period_words=_period_words(wanted),
     )
-    html = draw.page(
-        "board.html",
-        at="board",
-        account=await signed_in_name(),
-        wanted=wanted,
-        filters=draw.markup(filters),
-        figures=draw.markup(figures),
-        outside=draw.markup(outside),
-        rows=[draw.markup(draw.call_row(row)) for row in rows],
-        older=draw.markup(
-            draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
-        ),
-        everything=everything,
-        reading_older=before is not None,
-        newest_url=f"/?{wanted.query()}" if not wanted.is_bare else "/",
-        live_url="" if before else _live_url(wanted, cursor),
-        webhook_url=f"{board().settings.public_url or request.host_url.rstrip('/')}/webhook/call-webhook",
-    )
-    return Response(html, 200, content_type="text/html; charset=utf-8")
 
 
 def _fewer(offered: list[tuple[str, int]], chosen: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""One call's page: everything its reports say, in words and as it came."""
+"""One call, beside the list: everything its reports say, in words and as it came."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlmodel import Session
 
@@ -19,11 +19,11 @@ from dashboard.calls import changes, merge
 from dashboard.figures import stage_of
 from dashboard.links import safe_url
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import Renderer
-from dashboard.store.calls import CallRow, find_call, rows_by_id
+from dashboard.render import Renderer, phone
+from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
 from dashboard.store.inbox import DUPLICATE, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
-from dashboard.web.door import signed_in_name
+from dashboard.web.board import board_page
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
 
@@ -58,6 +58,7 @@ assert set(_LABELS) == set(DOCUMENTED_FIELDS)
 # A report of 2 MiB can hold 900,000 functions: a row for each would keep server and browser busy for a minute.
 MOST_SHOWN = 500
 MOST_TURNS_SHOWN = 5000
+MOST_ATTEMPTS_SHOWN = 50
 MOST_COMPARED = 2**20
 """Bytes of all reports of a call together."""
 
@@ -103,47 +104,66 @@ class Told(NamedTuple):
     changes: Shown[tuple[str, JSON, JSON]]
 
 
+class Found(NamedTuple):
+    """All that the tables know of a call."""
+
+    call: Call
+    row: CallRow
+    recording: Recording | None
+    deliveries: list[Inbox]
+    attempts: list[CallRow]
+
+
 @blueprint.get("/calls/<int:call_id>")
 async def show_call(call_id: int) -> ResponseReturnValue:
-    def find(session: Session) -> tuple[Call | None, list[CallRow], Recording | None, list[Inbox]]:
-        return (
-            find_call(session, call_id),
-            rows_by_id(session, [call_id]),
-            recording_of(session, call_id),
-            list(deliveries_of(session, call_id)),
-        )
-
-    call, rows, recording, deliveries = await board().database.read(find) if call_id < 2**63 else (None, [], None, [])
-    if call is None:
+    """The call beside the list of the filter in the address; for the page that has the list already, the call alone."""
+    found = await board().database.read(partial(_find, call_id=call_id)) if call_id < 2**63 else None
+    if found is None:
         return problem_page(404, "No such call", "This address belongs to no call on this board. Check the link.")
-    draw = partial(_draw, call, rows[0], recording, deliveries, await signed_in_name())
+    is_part = request.headers.get("HX-Request-Type") == "partial"
+    title = _title(found.row)
     # In a thread: megabytes of transcript must not hold up everybody else's stream.
-    return Response(await asyncio.to_thread(draw, board().draw), 200, content_type="text/html; charset=utf-8")
+    query = request.query_string.decode("latin-1")
+    call = await asyncio.to_thread(_draw, found, board().draw, query, title if is_part else "")
+    if is_part:
+        return Response(call, 200, content_type="text/html; charset=utf-8")
+    return await board_page(title=title, call=call)
 
 
-def _draw(
-    call: Call,
-    row: CallRow,
-    recording: Recording | None,
-    deliveries: list[Inbox],
-    account: str | None,
-    renderer: Renderer,
-) -> str:
-    data = from_json(call.data)
+def _find(session: Session, call_id: int) -> Found | None:
+    call = find_call(session, call_id)
+    if call is None:
+        return None
+    return Found(
+        call,
+        rows_by_id(session, [call_id])[0],
+        recording_of(session, call_id),
+        list(deliveries_of(session, call_id)),
+        rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1),
+    )
+
+
+def _title(row: CallRow) -> str:
+    return f"{row.customer_name or phone(row.customer_number) or 'Call'} · Callboard"
+
+
+def _draw(found: Found, renderer: Renderer, query: str, title: str) -> str:
+    data = from_json(found.call.data)
     report = CallReport.model_validate(data)
     return renderer.page(
-        "call.html",
-        at="call",
-        account=account,
-        row=row,
-        stage=stage_of(row.facts),
+        "_call.html",
+        title=title,
+        query=query,
+        row=found.row,
+        stage=stage_of(found.row.facts),
         report=report,
-        recording=recording,
+        recording=found.recording,
         turns=shown(read_transcript(report.transcription, MOST_TURNS_SHOWN + 1), MOST_TURNS_SHOWN),
         variables=variables_of(report),
         functions=functions_of(report),
-        fields=fields_of(data, call.try_count),
-        reports=tell(deliveries),
+        attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
+        fields=fields_of(data, found.call.try_count),
+        reports=tell(found.deliveries),
     )
 
 

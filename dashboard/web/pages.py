@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from quart import Response
+from quart import Response, request
 
+from dashboard.web.door import signed_in_name
 from dashboard.web.parts import board
+
+THEMES = ("light", "dark")
+
+
+def theme() -> str:
+    """What this browser chose; "" follows the system. A cookie: a page is never first drawn in the wrong one."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in THEMES else ""
+
+
+async def viewer() -> dict[str, str | None]:
+    """What every page draws of who looks at it."""
+    return {"account": await signed_in_name(), "theme": theme()}
 
 
 def problem_page(status: int, title: str, what_to_do: str) -> Response:
-    html = board().draw.page("problem.html", at="", account=None, title=title, what_to_do=what_to_do)
+    html = board().draw.page("problem.html", at="", account=None, theme=theme(), title=title, what_to_do=what_to_do)
     return Response(html, status, content_type="text/html; charset=utf-8")
 
 

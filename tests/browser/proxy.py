@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -55,9 +55,10 @@ class Proxy:
             except OSError:
                 await self._refuse(reader, writer)
                 return
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(_pump(reader, board_writer))
-                ways.create_task(_pump(board_reader, writer))
+            with closing(board_writer):
+                async with asyncio.TaskGroup() as ways:
+                    ways.create_task(_pump(reader, board_writer))
+                    ways.create_task(_pump(board_reader, writer))
         finally:
             writer.close()
             self._tasks.discard(task)

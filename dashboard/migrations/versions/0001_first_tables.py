@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("call_sid", "try_count", name="call_identity"),
     )
     op.create_index("call_seq", "call", ["seq"], unique=True)
+    op.create_index("call_customer", "call", ["customer_number", "at"])
     op.create_table(
         "recording",
         big("call_id", primary_key=True, autoincrement=False),

@@ -1,0 +1,89 @@
+"""What people should know beside the calls: a report that made no call, silence, a clock in doubt.
+
+Pure: facts in, sentences out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from dashboard.hours import CallingHours
+
+# A report that could not be read is told of for so long; its bytes are kept for good.
+TROUBLE_MINUTES = 60
+
+
+class Notice(NamedTuple):
+    """A sentence, and what kind it is: waiting, arrived, trouble, silence, clock."""
+
+    kind: str
+    words: str
+
+
+class Trouble(NamedTuple):
+    """The newest report that made no call. `event` is the unknown event, or "" for a body that could not be read."""
+
+    received_at: int
+    problem: str
+    event: str
+
+
+def connection(trouble: Trouble | None, last_at: int | None, now: datetime) -> Notice:
+    """Before the first real call: how far the connection with the platform has come. `now` is in the board's zone."""
+    if trouble is not None and trouble.received_at == last_at:
+        return Notice("trouble", _trouble_words(trouble, _zone(now)))
+    if last_at is not None:
+        words = f"A report arrived at {_clock(last_at, _zone(now))}: this board takes in what reaches it."
+        return Notice("arrived", f"{words} Waiting for the first real call.")
+    return Notice("waiting", "Waiting for the first report from CallKaro.")
+
+
+def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:
+    """A body that could not be read, for an hour. Other events are no trouble: the platform has more than calls."""
+    if trouble is None or trouble.event:
+        return None
+    if now - _moment(trouble.received_at, _zone(now)) > timedelta(minutes=TROUBLE_MINUTES):
+        return None
+    return Notice("trouble", _trouble_words(trouble, _zone(now)))
+
+
+def silence(hours: CallingHours | None, last_at: int | None, now: datetime) -> Notice | None:
+    """Nothing has come for too long, in calling hours: the failure that nobody sees."""
+    if hours is None or last_at is None:
+        return None
+    since = hours.silent_since(_moment(last_at, _zone(now)), now)
+    if since is None:
+        return None
+    minutes = int((now.timestamp() - since.timestamp()) // 60)
+    last = _moment(last_at, _zone(now))
+    day = "" if last.date() == now.date() else f" on {last:%-d %b}"
+    return Notice(
+        "silence",
+        f"Nothing received for {minutes} minutes, in calling hours; the last report came at {last:%H:%M}{day}. "
+        "If calls are running, check the webhook in CallKaro.",
+    )
+
+
+def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:
+    when = _clock(trouble.received_at, zone)
+    if trouble.event:
+        return (
+            f"An event {trouble.event[:60]!r} arrived at {when} and is kept; it tells of no call. "
+            "In CallKaro, choose call_ended for this webhook."
+        )
+    return f"A report came at {when} and could not be read: {trouble.problem} Its bytes are kept."
+
+
+def _clock(at: int, zone: ZoneInfo) -> str:
+    return f"{_moment(at, zone):%H:%M:%S}"
+
+
+def _moment(at: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at / 1_000_000, zone)
+
+
+def _zone(now: datetime) -> ZoneInfo:
+    assert isinstance(now.tzinfo, ZoneInfo), "the board's clock bears the board's zone"
+    return now.tzinfo

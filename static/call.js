@@ -1,0 +1,219 @@
+// The call beside the list: opens without leaving the list, plays, and obeys the keys.
+"use strict";
+
+const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
+const STEP_SECONDS = 5;
+
+const openId = () => byId("call")?.dataset.call ?? "";
+const idIn = (path) => path.match(/^\/calls\/(\d+)$/)?.[1] ?? "";
+const rowOf = (id) => byId("call-" + id);
+const title = document.title;
+const isNarrow = () => innerWidth < 900; // where the call stands in the place of the list
+let listScroll = 0;
+
+// --- opening and closing
+
+async function openCall(id, { push = true } = {}) {
+  const before = byId("call");
+  const address = `/calls/${id}${location.search}`;
+  try {
+    await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" });
+  } catch {
+    // Told below.
+  }
+  // Whatever went wrong, the server's own page says it.
+  if (byId("call") === before) return location.assign(address);
+  if (push) history.pushState(null, "", address);
+  if (!listScroll) listScroll = scrollY;
+  byId("call").scrollTop = 0;
+  if (isNarrow()) scrollTo(0, 0);
+  markOpen();
+}
+
+function closeCall({ push = true } = {}) {
+  const call = byId("call");
+  const row = rowOf(openId());
+  call.replaceChildren();
+  call.hidden = true;
+  delete call.dataset.call;
+  if (push) history.pushState(null, "", "/" + location.search);
+  document.title = title;
+  markOpen();
+  row?.querySelector("a").focus({ preventScroll: true });
+  if (isNarrow()) scrollTo(0, listScroll);
+  listScroll = 0;
+}
+
+function markOpen() {
+  for (const row of document.querySelectorAll("#calls > [aria-current]")) row.removeAttribute("aria-current");
+  rowOf(openId())?.setAttribute("aria-current", "true");
+  readyPlayer();
+}
+
+document.addEventListener("list:settled", () => {
+  markOpen();
+  const call = byId("call");
+  const row = rowOf(openId());
+  if (!row || row.dataset.seq === call.dataset.seq) return;
+  call.dataset.seq = row.dataset.seq;
+  // A recording that has come is put in; whatever is being read or heard stays as it is until it is asked for.
+  if (!call.querySelector("audio")) htmx.ajax("GET", `/calls/${openId()}`, { target: "#player", select: "#player", swap: "outerHTML" }).then(readyPlayer);
+  byId("call-changed").hidden = false;
+});
+
+const isPlain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || !isPlain(event)) return;
+  const link = event.target.closest("a");
+  const row = event.target.closest("#calls > tr");
+  if (link?.dataset.call) {
+    event.preventDefault();
+    openCall(link.dataset.call);
+  } else if (row && !getSelection().toString()) {
+    event.preventDefault();
+    openCall(row.id.slice(5));
+  } else if (link?.matches("#call .close")) {
+    event.preventDefault();
+    closeCall();
+  } else if (link?.matches('#board a[href="/"], #board a[href^="/?"]') && !link.closest("#older")) {
+    event.preventDefault();
+    filterBy(new URL(link.href).search, link);
+  }
+});
+
+// --- the filter and the way back
+
+async function filterBy(search, link) {
+  const menu = link?.closest("details[data-choice]")?.dataset.choice;
+  // Whatever went wrong, the server's own page says it.
+  if (!(await drawBoard(search))) return location.assign("/" + search);
+  history.pushState(null, "", (openId() ? `/calls/${openId()}` : "/") + search);
+  // Several values are chosen one after the other.
+  const again = menu && document.querySelector(`details[data-choice="${menu}"]`);
+  if (again) {
+    again.open = true;
+    again.querySelector("summary").focus();
+  }
+}
+
+// The page is made to fit its address again; the list stays when only the call is another.
+window.addEventListener("popstate", () => {
+  const id = idIn(location.pathname);
+  if (location.search.slice(1) !== byId("board").dataset.query) redraw();
+  if (id && id !== openId()) openCall(id, { push: false });
+  else if (!id && openId()) closeCall({ push: false });
+});
+
+// One menu at a time; a click elsewhere and Escape close it.
+document.addEventListener("toggle", (event) => {
+  if (!event.target.open) return;
+  for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== event.target) menu.open = false;
+}, true);
+document.addEventListener("pointerdown", (event) => {
+  const inside = event.target.closest("details.choice");
+  for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== inside) menu.open = false;
+});
+
+// --- the recording
+
+const audioOf = () => document.querySelector("#call audio");
+
+function readyPlayer() {
+  const audio = audioOf();
+  const button = byId("speed");
+  if (!audio || !button || !button.hidden) return;
+  button.hidden = false;
+  setSpeed(Number(localStorage.getItem("speed")) || 1);
+  button.addEventListener("click", () => setSpeed(SPEEDS[(SPEEDS.indexOf(audio.playbackRate) + 1) % SPEEDS.length]));
+}
+
+function setSpeed(speed) {
+  const audio = audioOf();
+  if (!audio || !SPEEDS.includes(speed)) return;
+  // The default as well: a source that is loaded afterwards takes it.
+  audio.playbackRate = audio.defaultPlaybackRate = speed;
+  byId("speed").textContent = `${speed}×`;
+  localStorage.setItem("speed", speed);
+}
+
+function playOrPause() {
+  const audio = audioOf();
+  if (audio) audio.paused ? audio.play() : audio.pause();
+}
+
+function step(seconds) {
+  const audio = audioOf();
+  if (audio) audio.currentTime = Math.min(Math.max(0, audio.currentTime + seconds), audio.duration || 0);
+}
+
+function changeSpeed(by) {
+  const audio = audioOf();
+  if (audio) setSpeed(SPEEDS[SPEEDS.indexOf(audio.playbackRate) + by]);
+}
+
+// --- keys
+
+function neighbour(by) {
+  const rows = [...byId("calls").children];
+  const at = rows.findIndex((row) => row.id === "call-" + openId());
+  const row = at < 0 ? rows[0] : rows[at + by];
+  if (!row) return;
+  openCall(row.id.slice(5));
+  row.querySelector("a").focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function openCampaigns() {
+  const menu = document.querySelector('details[data-choice="campaign"]');
+  menu.open = true;
+  (menu.querySelector("li a") ?? menu.querySelector("summary")).focus();
+}
+
+function toggleToday() {
+  const search = new URLSearchParams(location.search);
+  const isToday = search.get("period") === "today";
+  for (const name of ["period", "from", "to"]) search.delete(name);
+  if (!isToday) search.set("period", "today");
+  filterBy(search.size ? "?" + search : "");
+}
+
+function escape() {
+  const menu = document.querySelector("details.choice[open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  } else if (openId()) closeCall();
+}
+
+const KEYS = {
+  j: () => neighbour(1),
+  k: () => neighbour(-1),
+  n: () => showNew(),
+  " ": playOrPause,
+  ArrowLeft: () => step(-STEP_SECONDS),
+  ArrowRight: () => step(STEP_SECONDS),
+  "[": () => changeSpeed(-1),
+  "]": () => changeSpeed(1),
+  c: openCampaigns,
+  t: toggleToday,
+  Escape: escape,
+  "?": () => byId("keys").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || byId("keys").open) return;
+  if (event.target.closest("input, select, textarea")) return;
+  const isControl = event.target.closest("button, summary, audio");
+  if (event.key === " " && (isControl || !audioOf())) return;
+  if (event.key.startsWith("Arrow") && (!audioOf() || event.target.closest("audio"))) return;
+  const action = KEYS[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+byId("keys-button").hidden = false;
+byId("keys-button").addEventListener("click", () => byId("keys").showModal());
+
+markOpen();

@@ -20,7 +20,7 @@ from dashboard import __version__
 from dashboard.app import create_app, stop
 from dashboard.callkaro.report import read_report
 from dashboard.database import Database, is_away
-from dashboard.migrations import NewerSchema, migrate
+from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.server import CannotListen, listen, serve
 from dashboard.settings import BadSetting, Settings
 from dashboard.simulator.demo import demo
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         code: int = options.run(options)
-    except (CannotRun, CannotListen, BadSetting, NewerSchema) as problem:
+    except (CannotRun, CannotListen, BadSetting, NewerSchema, NotCopied) as problem:
         print(f"callboard: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -162,7 +162,7 @@ def _open(settings: Settings) -> Database:
         place = database.place
         database.close()
         raise CannotRun(f"The database {place} cannot be used: {_cause(problem)}") from problem
-    except NewerSchema:
+    except (NewerSchema, NotCopied):
         database.close()
         raise
     return database

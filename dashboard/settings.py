@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment at the door. Imports nothing of the house."""
+"""Every setting, read once from the environment at the door; refuses a database that would be lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dashboard.platforms import platform_that_loses
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
@@ -63,12 +65,14 @@ class Settings:
         if ":" not in bind:
             raise BadSetting(f"DASHBOARD_BIND must be an address such as 127.0.0.1:8000, not {bind!r}.")
         source = _zone(env, "DASHBOARD_SOURCE_TIMEZONE", "Asia/Kolkata")
+        database_url = _database_url(
+            _secret(env, "DASHBOARD_DATABASE_URL")
+            or _secret(env, "DATABASE_URL")
+            or f"sqlite:///{data_folder / 'callboard.db'}"
+        )
+        _refuse_lost_file(env, database_url)
         return cls(
-            database_url=_database_url(
-                _secret(env, "DASHBOARD_DATABASE_URL")
-                or _secret(env, "DATABASE_URL")
-                or f"sqlite:///{data_folder / 'callboard.db'}"
-            ),
+            database_url=database_url,
             bind=bind,
             webhook_bind=_webhook_bind(env),
             webhook_secrets=tuple(
@@ -120,6 +124,18 @@ def _database_url(url: str) -> str:
     # Without a scheme the whole text could hold a password.
     begins = f", not {scheme + separator!r}" if separator else ""
     raise BadSetting(f"DASHBOARD_DATABASE_URL must begin with sqlite:///, postgresql:// or postgres://{begins}.")
+
+
+def _refuse_lost_file(env: Mapping[str, str], database_url: str) -> None:
+    """A SQLite file on a disk that is thrown away, unless somebody knows better."""
+    disk = env.get("DASHBOARD_DISK", "")
+    if disk not in ("", "kept"):
+        raise BadSetting(f"DASHBOARD_DISK must be kept, or not be set at all, not {disk!r}.")
+    scheme, _, rest = database_url.partition(":///")
+    if scheme == "sqlite" and not disk:
+        file = Path(rest.partition("?")[0])
+        if platform := platform_that_loses(file, env):
+            raise BadSetting(platform.warning(file))
 
 
 def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:

@@ -21,7 +21,7 @@ from dashboard.app import create_app, stop
 from dashboard.callkaro.report import read_report
 from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database, is_away
-from dashboard.migrations import NewerSchema, migrate
+from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.server import CannotListen, listen, serve
 from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         code: int = options.run(options)
-    except (CannotRun, CannotListen, BadSetting, NewerSchema) as problem:
+    except (CannotRun, CannotListen, BadSetting, NewerSchema, NotCopied) as problem:
         print(f"callboard: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -178,7 +178,7 @@ def _open(settings: Settings) -> Database:
         place = database.place
         database.close()
         raise CannotRun(f"The database {place} cannot be used: {_cause(problem)}") from problem
-    except NewerSchema:
+    except (NewerSchema, NotCopied):
         database.close()
         raise
     return database

@@ -6,6 +6,7 @@ SQL is plain and synchronous, in threads: a few readers, one writer. Knows no ta
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread, Timer
 from typing import Any, TypeVar
@@ -141,6 +142,25 @@ class Database:
                 if self.is_sqlite:
                     # The connection goes on as the writer's, which must not stand in a lock for so long.
                     _wait_for_lock(connection, _LOCK_WAIT_SECONDS)
+
+    def copy(self, path: Path) -> None:
+        """What is committed in the SQLite file, as one file that is on the disk when this returns; others may write.
+
+        Raises OSError, FileExistsError among them; then nothing is left at `path`.
+        """
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)) as file:
+            try:
+                with self._read_engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
+                    # If it ends half-way it is thrown away, and what is whole is synced below: no journal is needed.
+                    copy.execute("PRAGMA journal_mode=OFF")
+                    copy.execute("PRAGMA synchronous=OFF")
+                    _raw(connection).backup(copy)
+                os.fsync(file.fileno())
+            except BaseException as problem:
+                path.unlink()
+                if isinstance(problem, sqlite3.Error):
+                    raise OSError(errno.EIO, str(problem), str(path)) from problem
+                raise
 
     async def next_change(self) -> None:
         """Wait until something may have been written, by this process or another; never longer than LOOK_SECONDS."""

@@ -1,6 +1,6 @@
 """Every setting, read once from the environment at the door, and the file that `connect` adds some to.
 
-Imports nothing of the house but what hours are.
+Refuses a database that would be lost. Imports nothing of the house but what hours are, and which platforms lose disks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
+from dashboard.platforms import platform_that_loses
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
@@ -73,12 +74,14 @@ class Settings:
         if ":" not in bind:
             raise BadSetting(f"DASHBOARD_BIND must be an address such as 127.0.0.1:8000, not {bind!r}.")
         source = _zone(env, "DASHBOARD_SOURCE_TIMEZONE", "Asia/Kolkata")
+        database_url = _database_url(
+            _secret(env, "DASHBOARD_DATABASE_URL")
+            or _secret(env, "DATABASE_URL")
+            or f"sqlite:///{data_folder / 'callboard.db'}"
+        )
+        _refuse_lost_file(env, database_url)
         return cls(
-            database_url=_database_url(
-                _secret(env, "DASHBOARD_DATABASE_URL")
-                or _secret(env, "DATABASE_URL")
-                or f"sqlite:///{data_folder / 'callboard.db'}"
-            ),
+            database_url=database_url,
             bind=bind,
             webhook_bind=_webhook_bind(env),
             webhook_secrets=tuple(
@@ -184,6 +187,18 @@ def _calling_hours(env: Mapping[str, str]) -> CallingHours | None:
         raise BadSetting(
             f"DASHBOARD_CALLING_HOURS must be such as {DEFAULT_CALLING_HOURS}, or off, not {text!r}."
         ) from None
+
+
+def _refuse_lost_file(env: Mapping[str, str], database_url: str) -> None:
+    """A SQLite file on a disk that is thrown away, unless somebody knows better."""
+    disk = env.get("DASHBOARD_DISK", "")
+    if disk not in ("", "kept"):
+        raise BadSetting(f"DASHBOARD_DISK must be kept, or not be set at all, not {disk!r}.")
+    scheme, _, rest = database_url.partition(":///")
+    if scheme == "sqlite" and not disk:
+        file = Path(rest.partition("?")[0])
+        if platform := platform_that_loses(file, env):
+            raise BadSetting(platform.warning(file))
 
 
 def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:

@@ -21,7 +21,16 @@ CEILING_SECONDS = 20
 class RunningBoard:
     """`python -m dashboard serve` on a port that stays the same over restarts; its log is in `folder`."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        *,
+        program: tuple[str, ...] = ("-m", "dashboard", "serve"),
+        pass_fds: tuple[int, ...] = (),
+        cwd: Path | None = None,
+    ) -> None:
+        """`program` is what Python is to run, in the folder `cwd`; `pass_fds` what it inherits, as from systemd."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
@@ -32,6 +41,9 @@ class RunningBoard:
             | {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_BIND": f"127.0.0.1:{self.port}"}
             | environment
         )
+        self.program = program
+        self.pass_fds = pass_fds
+        self.cwd = cwd
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,8 +58,10 @@ class RunningBoard:
         """Start it and wait until it can store."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dashboard", "serve"],
+                [sys.executable, *self.program],
                 env=self.environment,
+                pass_fds=self.pass_fds,
+                cwd=self.cwd,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

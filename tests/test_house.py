@@ -36,7 +36,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("hours",),
+    ("hours", "platforms"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

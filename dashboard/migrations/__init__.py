@@ -1,17 +1,24 @@
-"""Brings a database to the tables this program knows: in one transaction, one process at a time."""
+"""Brings a database to the tables this program knows: in one transaction, one process at a time, a copy made first."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from dashboard.database import Database
+from dashboard.migrations.backup import NotCopied, keep_copy
 
+__all__ = ["NewerSchema", "NotCopied", "migrate"]
+
+log = logging.getLogger(__name__)
+
+SCRIPTS = Path(__file__).parent
 # Any number, the same in every process: it names the lock under which a database is migrated.
 _LOCK = 2_011_125_519
 
@@ -23,26 +30,29 @@ class NewerSchema(RuntimeError):
 def migrate(database: Database) -> None:
     """Create or upgrade the tables. All of it happens or nothing; a second process waits and then finds it done.
 
-    Raises NewerSchema.
+    A SQLite file that holds tables is copied first. Raises NewerSchema, NotCopied.
     """
     config = _config()
     scripts = ScriptDirectory.from_config(config)
     with database.upgrade(lock=_LOCK) as connection:
-        revision = _revision(connection)
-        if revision == scripts.get_current_head():
+        revision, head = _revision(connection), scripts.get_current_head()
+        if revision == head:
             return
         if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
             raise NewerSchema(
                 f"The database {database.place} was made by a newer Callboard (its tables are at {revision}). "
                 "Start that version again, or restore a backup made before the upgrade."
             )
+        if database.is_sqlite and head and inspect(connection).get_table_names():
+            copy = keep_copy(database, head)
+            log.info("The tables of %s change now. As it was before, it is kept in %s.", database.place, copy)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(SCRIPTS))
     return config
 
 

@@ -95,6 +95,7 @@ def _environment(address: str, folder: Path, recording_host: str) -> dict[str, s
         "DASHBOARD_DATA": str(folder),
         "DASHBOARD_DATABASE_URL": f"sqlite:///{folder / 'callboard.db'}",
         "DASHBOARD_RECORDING_HOSTS": recording_host,
+        "DASHBOARD_DISK": "kept",  # for as long as the demo lasts
     }
 
 

@@ -24,7 +24,7 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
-from dashboard.web import account, api, call, health, hooks, live, recordings
+from dashboard.web import account, api, call, health, hooks, live, recordings, wall
 from dashboard.web import board as board_page
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.refusals = Refusals()
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, recordings, account, health, api):
+    for module in (live, board_page, call, wall, recordings, account, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)

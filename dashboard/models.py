@@ -121,6 +121,16 @@ class Session(SQLModel, table=True):
     seen_at: int = big()
 
 
+class WallLink(SQLModel, table=True):
+    """A wall that can be seen without signing in: the hash of its token, and the filter it shows."""
+
+    __tablename__ = "wall_link"
+
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    query: str = text()
+    created_at: int = big()
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table of a model, for statements that are made once and run on every webhook.
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -32,6 +32,7 @@ class Renderer:
 
     def __init__(self, templates: Path, *, timezone: ZoneInfo, indian_grouping: bool, static_version: str) -> None:
         self.timezone = timezone
+        self.static_version = static_version
         self._environment = Environment(
             loader=FileSystemLoader(templates),
             autoescape=True,
@@ -56,6 +57,10 @@ class Renderer:
             "short_id": short_id,
             "json_text": json_text,
             "value_words": value_words,
+            "masked": masked,
+            "days_words": days_words,
+            "hour_minute": partial(local_time, timezone=timezone, form="%H:%M"),
+            "pairs": lambda wanted: parse_qsl(wanted.query()),
             "stage_of": lambda row: stage_of(row.facts),
         }
         self._environment.globals |= {
@@ -98,6 +103,9 @@ class Renderer:
 
     def figures(self, figures: Figures, wanted: CallFilter, *, listed: int) -> str:
         return self._figures.render(figures=figures, wanted=wanted, listed=listed, link=partial(link, wanted))
+
+    def wall(self, figures: Figures, wanted: CallFilter, rows: Sequence[CallRow], notices: str) -> str:
+        return self.page("_wall.html", figures=figures, wanted=wanted, rows=rows, notices=self.markup(notices))
 
     def notices(self, notices: Sequence[Notice]) -> str:
         return self.page("_notices.html", notices=notices)
@@ -179,6 +187,21 @@ def phone(number: str) -> str:
     if digits.isascii() and digits.isdecimal() and len(digits) == 12 and digits.startswith("91"):
         return f"+91 {digits[2:7]} {digits[7:]}"
     return number
+
+
+def masked(number: str) -> str:
+    """98•••••210: enough to know one's own customer again, too little to call them."""
+    digits = "".join(filter(str.isdecimal, number))
+    digits = digits[2:] if len(digits) == 12 and digits.startswith("91") else digits
+    return f"{digits[:2]}{'•' * (len(digits) - 5)}{digits[-3:]}" if len(digits) > 7 else "•" * len(digits)
+
+
+def days_words(wanted: CallFilter) -> str:
+    """The days of a filter, as its menu and the wall name them."""
+    words = {"": "All time", "today": "Today", "7d": "Last 7 days", "30d": "Last 30 days"}
+    if wanted.from_ or wanted.to:
+        return f"{wanted.from_ or 'the first call'} to {wanted.to or 'today'}"
+    return words[wanted.period]
 
 
 def short_id(text: str) -> str:

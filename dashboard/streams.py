@@ -6,10 +6,11 @@ A page holds a cursor and a filter. There is no queue per page: a slow one reads
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,8 @@ from dashboard.render import Renderer
 from dashboard.ring import Frame
 from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.calls import changed_since
+
+T = TypeVar("T")
 
 # A page that missed more than this is told to load anew: cheaper for it and for us than so many rows.
 MOST_TO_CATCH_UP = 500
@@ -95,7 +98,8 @@ class Streams:
             view = self._views[wanted] = View(wanted)
         page = _Page(view, day or self.feed.day, self.feed.beats)
         yield sse_comment()
-        if cursor is None or not 0 <= cursor <= await self._table_head():
+        head = await self._table_head()
+        if cursor is None or head is None or not 0 <= cursor <= head:
             # From another life of this database, or no number at all: never "nothing new".
             yield RELOAD
             await self._until_closed()
@@ -120,6 +124,24 @@ class Streams:
                 await moved.wait()
             else:
                 await self._wait_idle(page, transport)
+
+    async def watch(self, draw: Callable[[], Awaitable[str]]) -> AsyncIterator[bytes]:
+        """The stream of a page that is one partial: drawn again when figures, notices or the day have moved."""
+        shown, drawn_at, beats = "", None, self.feed.beats
+        yield sse_comment()
+        while not self.feed.closing:
+            moved = self.feed.moved
+            state = (self.feed.figures_seq, self.feed.notices, self.feed.day)
+            if state != drawn_at:
+                html = await self._patiently(draw)
+                drawn_at = state
+                if html is not None and html != shown:
+                    shown = html
+                    yield sse_frame(html)
+            if beats != self.feed.beats:
+                beats = self.feed.beats
+                yield sse_frame("", event="beat")
+            await moved.wait()
 
     async def _wait_idle(self, page: _Page, transport: asyncio.WriteTransport) -> None:
         """Leave the page to `_push` until it cannot be served that way."""
@@ -156,14 +178,18 @@ class Streams:
             self._last_chunk, self._last_framed = chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk)
         return self._last_framed
 
-    async def _table_head(self) -> int:
-        """The head as the table has it: another process may be ahead of this one. Waits for a database that is away."""
+    async def _table_head(self) -> int | None:
+        """The head as the table has it: another process may be ahead of this one."""
+        return await self._patiently(lambda: self._database.read(head_of))
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T | None:
+        """What `read` gives, tried again while the database is away; None when the board closes meanwhile."""
         while not self.feed.closing:
             try:
-                return await self._database.read(head_of)
+                return await read()
             except (SQLAlchemyError, OSError):
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
-        return self.feed.head
+        return None
 
     async def _news(self, page: _Page) -> bytes | None:
         """What this page has not seen, b"" if nothing, None if it should load anew."""

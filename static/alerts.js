@@ -3,13 +3,13 @@
 
 const ALERTS = ["sound", "notice"];
 const wants = (alert) => localStorage.getItem("alert-" + alert) === "on";
-const QUIET_MS = 1_500; // after an outage many come at once: one sound is enough
+const QUIET_MS = 1_500; // after an outage many come at once
 
 let soundedAt = 0;
 let unseen = 0;
 let audioContext = null;
 
-// A tab that asked to be told must hear of it while it is hidden: its stream stays open.
+// A tab that asked to be told keeps its stream while it is hidden.
 function keepStream() {
   htmx.config.sse.pauseOnBackground = !ALERTS.some(wants);
 }

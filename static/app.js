@@ -1,5 +1,5 @@
-// What every live page does by itself beside htmx: say whether it is live, and heal.
-// The scripts of a page share their top-level names; none builds HTML, they find elements by id and data- attributes.
+// What every page does by itself beside htmx: say whether it is live, and heal.
+// The scripts of a page share their top-level names. None builds HTML.
 "use strict";
 
 const STALE_MS = 30_000; // three heartbeats
@@ -71,7 +71,14 @@ setInterval(() => {
 
 // The server says that this page is too far behind, or that the day has turned: draw it anew.
 // Not all at once: every open page may have been told in the same moment.
-document.addEventListener("reload", () => setTimeout(redraw, Math.random() * RETRY_MS));
+document.addEventListener("reload", () => setTimeout(byId("board") ? redraw : renew, Math.random() * RETRY_MS));
+
+// A page that is left for one that does not come stays away: first it is made sure that the server is there.
+async function renew() {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer?.ok) location.reload();
+  else setTimeout(renew, RETRY_MS);
+}
 
 // Everything but the open call, from the server; tried until it is there.
 async function redraw() {
@@ -82,11 +89,7 @@ async function redraw() {
 // Whether the board of this filter has come.
 async function drawBoard(search) {
   const before = byId("board");
-  try {
-    await htmx.ajax("GET", "/" + search, { target: "#board", select: "#board", swap: "outerHTML" });
-  } catch {
-    // Told by the answer.
-  }
+  await htmx.ajax("GET", "/" + search, { target: "#board", select: "#board", swap: "outerHTML" }).catch(() => {});
   if (byId("board") === before) return false;
   document.dispatchEvent(new CustomEvent("board:redrawn"));
   return true;
@@ -98,7 +101,6 @@ let toSay = "";
 let saidAt = 0;
 let sayTimer = null;
 
-// The last word wins: what was not said within ten seconds is old.
 function say(words) {
   toSay = words;
   sayTimer ??= setTimeout(sayIt, Math.max(200, saidAt + SAY_MS - Date.now()));
@@ -107,8 +109,7 @@ function say(words) {
 function sayIt() {
   sayTimer = null;
   saidAt = Date.now();
-  const line = byId("said");
-  if (line) line.textContent = toSay;
+  byId("said").textContent = toSay;
 }
 
 // --- light and dark
@@ -121,18 +122,5 @@ if (themeButton) {
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
     document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
-  });
-}
-
-// What only works with scripts is shown by them.
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(byId(button.dataset.copy).textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(byId(button.dataset.copy));
-    }
   });
 }

@@ -1,4 +1,4 @@
-// The call beside the list: opens without leaving the list, plays, and obeys the keys.
+// The call beside the list: it opens, plays and obeys the keys.
 "use strict";
 
 const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
@@ -16,11 +16,7 @@ let listScroll = 0;
 async function openCall(id, { push = true } = {}) {
   const before = byId("call");
   const address = `/calls/${id}${location.search}`;
-  try {
-    await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" });
-  } catch {
-    // Told below.
-  }
+  await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" }).catch(() => {});
   // Whatever went wrong, the server's own page says it.
   if (byId("call") === before) return location.assign(address);
   if (push) history.pushState(null, "", address);
@@ -56,7 +52,7 @@ document.addEventListener("list:settled", () => {
   const row = rowOf(openId());
   if (!row || row.dataset.seq === call.dataset.seq) return;
   call.dataset.seq = row.dataset.seq;
-  // A recording that has come is put in; whatever is being read or heard stays as it is until it is asked for.
+  // A recording that has come is put in; what is being read or heard stays until it is asked for.
   if (!call.querySelector("audio")) htmx.ajax("GET", `/calls/${openId()}`, { target: "#player", select: "#player", swap: "outerHTML" }).then(readyPlayer);
   byId("call-changed").hidden = false;
 });
@@ -86,7 +82,6 @@ document.addEventListener("click", (event) => {
 
 async function filterBy(search, link) {
   const menu = link?.closest("details[data-choice]")?.dataset.choice;
-  // Whatever went wrong, the server's own page says it.
   if (!(await drawBoard(search))) return location.assign("/" + search);
   history.pushState(null, "", (openId() ? `/calls/${openId()}` : "/") + search);
   // Several values are chosen one after the other.
@@ -105,11 +100,7 @@ window.addEventListener("popstate", () => {
   else if (!id && openId()) closeCall({ push: false });
 });
 
-// One menu at a time; a click elsewhere and Escape close it.
-document.addEventListener("toggle", (event) => {
-  if (!event.target.open) return;
-  for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== event.target) menu.open = false;
-}, true);
+// A click elsewhere closes a menu, as Escape does.
 document.addEventListener("pointerdown", (event) => {
   const inside = event.target.closest("details.choice");
   for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== inside) menu.open = false;

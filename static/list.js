@@ -17,8 +17,8 @@ document.addEventListener("htmx:before:swap", (event) => {
   }
 });
 
-// hx-upsert replaces a row where it stands and inserts any other by its key. What it does not know: a row whose time has
-// changed must move, a row older than the last one here belongs to a page further down, and readers are not disturbed.
+// hx-upsert replaces a row where it stands and inserts any other by its key. It does not know that a row whose time has
+// changed must move, that one older than the last here belongs further down, and that readers are not disturbed.
 function settleRows(fragment) {
   const calls = byId("calls");
   const oldest = olderRemain() ? calls.lastElementChild?.dataset.key : undefined;
@@ -52,9 +52,8 @@ function hold(row) {
   held.set(row.id, row);
   row.remove();
   if (held.size > MOST_HELD) {
-    // More than anybody will look through: they are drawn anew when asked for.
     held.clear();
-    heldTooMany = true;
+    heldTooMany = true; // they are drawn anew when asked for
   }
   showHeld();
 }
@@ -64,7 +63,7 @@ function showHeld() {
   const any = held.size > 0 || heldTooMany;
   button.hidden = !any;
   button.firstElementChild.textContent = newCount;
-  if (newCount) say(newCount === 1 ? "1 new call waits." : `${newCount} new calls wait.`);
+  if (newCount) say(`New calls waiting: ${newCount}`);
 }
 
 function showNew() {
@@ -88,9 +87,7 @@ function forgetHeld() {
 function place(row) {
   const calls = byId("calls");
   const next = [...calls.children].find((other) => other.dataset.key < row.dataset.key);
-  row.classList.add("htmx-added");
   calls.insertBefore(row, next ?? null);
-  requestAnimationFrame(() => row.classList.remove("htmx-added"));
 }
 
 // --- is somebody reading
@@ -172,7 +169,7 @@ function noteLate() {
   const line = byId("late");
   if (!line) return;
   late += 1;
-  line.textContent = late === 1 ? "1 late call took its place further down." : `${late} late calls took their place further down.`;
+  line.textContent = `${late} late ${late === 1 ? "call took its" : "calls took their"} place further down.`;
   line.hidden = false;
 }
 
@@ -185,7 +182,7 @@ function noteOutside() {
   outsideAtFirst ??= now;
   const more = now - outsideAtFirst;
   line.hidden = more <= 0;
-  line.firstElementChild.textContent = more === 1 ? "1 more call is outside this view." : `${more} more calls are outside this view.`;
+  line.firstElementChild.textContent = `${more} more ${more === 1 ? "call is" : "calls are"} outside this view.`;
 }
 
 noteOutside();

@@ -1,4 +1,4 @@
-"""Who may sign in, and which browsers are signed in."""
+"""Who may sign in, which browsers are signed in, and which walls are shared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session as Connection
 from sqlmodel import col, select
 
-from dashboard.models import Account, Session
+from dashboard.models import Account, Session, WallLink
 
 IDLE_SECONDS = 12 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
@@ -64,6 +64,20 @@ def account_of_session(session: Connection, token: str, now: int) -> SignedIn | 
 def note_seen(session: Connection, token: str, now: int) -> None:
     """Push the idle limit of a session on."""
     session.execute(update(Session).where(col(Session.token_hash) == _hash(token)).values(seen_at=now))
+
+
+def add_wall_link(session: Connection, token: str, query: str, now: int) -> None:
+    """Whoever bears the token may see the wall of this filter."""
+    session.add(WallLink(token_hash=_hash(token), query=query, created_at=now))
+
+
+def wall_query(session: Connection, token: str) -> str | None:
+    """The filter whose wall a token opens."""
+    return session.exec(select(WallLink.query).where(WallLink.token_hash == _hash(token))).first()
+
+
+def end_wall_links(session: Connection) -> None:
+    session.execute(delete(WallLink))
 
 
 def _hash(token: str) -> bytes:

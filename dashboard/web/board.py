@@ -12,7 +12,7 @@ from dashboard.callkaro.sample import test_report
 from dashboard.database import head_of
 from dashboard.filters import CHOICES, BadFilter, CallFilter, read_filter
 from dashboard.intake import NotStored
-from dashboard.render import link, older_link, read_row_key, toggle
+from dashboard.render import days_words, link, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
 from dashboard.store.inbox import Arrival
 from dashboard.web.pages import problem_page, starting_page, viewer
@@ -118,7 +118,7 @@ def _filters(wanted: CallFilter) -> str:
         link=partial(link, wanted),
         toggle=partial(toggle, wanted),
         period_link=partial(_period_link, wanted),
-        period_words=_period_words(wanted),
+        period_words=days_words(wanted),
     )
 
 
@@ -134,10 +134,3 @@ def _live_url(wanted: CallFilter, cursor: int) -> str:
 def _period_link(wanted: CallFilter, period: str) -> str:
     query = wanted.with_period(period).query()
     return f"/?{query}" if query else "/"
-
-
-def _period_words(wanted: CallFilter) -> str:
-    words = {"": "All time", "today": "Today", "7d": "Last 7 days", "30d": "Last 30 days"}
-    if wanted.from_ or wanted.to:
-        return f"{wanted.from_ or 'the first call'} to {wanted.to or 'today'}"
-    return words[wanted.period]

@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
+from dashboard.filters import BadFilter, read_filter
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
-from dashboard.store.accounts import account_of_session, note_seen
+from dashboard.store.accounts import account_of_session, note_seen, wall_query
 from dashboard.web.parts import board, now_micros
 
 COOKIE = "callboard_session"
@@ -21,6 +22,9 @@ SECURE_COOKIE = "__Host-callboard_session"
 
 # Anybody may ask for these: they show nothing of any call.
 OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "account.sign_in", "account.sign_out"})
+
+# A shared wall opens these two, and only for its own filter.
+WALL_ENDPOINTS = frozenset({"wall.show_wall", "wall.wall_live"})
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
@@ -97,9 +101,19 @@ async def guard() -> ResponseReturnValue | None:
         return Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
     if request.endpoint in OPEN_ENDPOINTS or not app.has_accounts:
         return None
-    if await signed_in_name() is not None:
+    if await signed_in_name() is not None or (request.endpoint in WALL_ENDPOINTS and await _has_wall_key()):
         return None
     return _ask_to_sign_in()
+
+
+async def _has_wall_key() -> bool:
+    """Whether this request bears the key of a shared wall, and asks for just that wall."""
+    key = request.args.get("key", "")
+    query = await board().database.read(partial(wall_query, token=key)) if key else None
+    try:
+        return query is not None and read_filter(request.args.items(multi=True)).query() == query
+    except BadFilter:
+        return False
 
 
 def cookie_name() -> str:

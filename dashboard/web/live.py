@@ -13,7 +13,7 @@ from dashboard.web.parts import board
 
 blueprint = Blueprint("live", __name__)
 
-_HEADERS = {
+STREAM_HEADERS = {
     "Content-Type": "text/event-stream",
     # A proxy that stores or compresses the stream holds every call back until its buffer is full.
     "Cache-Control": "no-cache, no-transform",
@@ -40,7 +40,7 @@ async def live() -> Response:
     transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
     stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport)
-    response = Response(stream, 200, headers=_HEADERS)
+    response = Response(stream, 200, headers=STREAM_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response

@@ -84,3 +84,9 @@ def upgrade() -> None:
         big("created_at"),
         big("seen_at"),
     )
+    op.create_table(
+        "wall_link",
+        sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+        *words("query"),
+        big("created_at"),
+    )

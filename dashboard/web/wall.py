@@ -1,0 +1,123 @@
+"""The wall: a few large figures and the last conversions of a filter, for a screen that nobody touches for weeks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+from quart import Blueprint, Response, redirect, request
+from quart.typing import ResponseReturnValue
+
+from dashboard.database import Database, head_of
+from dashboard.feed import Feed
+from dashboard.filters import BadFilter, CallFilter, read_filter
+from dashboard.render import Renderer
+from dashboard.sse import sse_frame
+from dashboard.store.accounts import add_wall_link, end_wall_links
+from dashboard.store.calls import rows_by_id
+from dashboard.web.door import signed_in_name
+from dashboard.web.live import STREAM_HEADERS
+from dashboard.web.pages import problem_page, starting_page, theme
+from dashboard.web.parts import board, now_micros
+
+blueprint = Blueprint("wall", __name__)
+
+LAST_CONVERSIONS = 7
+
+
+@blueprint.get("/wall")
+async def show_wall() -> ResponseReturnValue:
+    """Without days it goes to today's, by an address that says so."""
+    try:
+        wanted = read_filter(request.args.items(multi=True))
+    except BadFilter as problem:
+        return problem_page(400, "This address cannot be read", str(problem))
+    key = request.args.get("key", "")
+    if not (wanted.period or wanted.from_ or wanted.to):
+        return redirect(_address("/wall", wanted.with_period("today"), key), 303)
+    if not board().feed.ready.is_set():
+        return starting_page()
+    await board().feed.reach(await board().database.read(head_of))
+    version = board().draw.static_version
+    html = board().draw.page(
+        "wall.html",
+        at="wall",
+        account=await signed_in_name(),
+        theme=theme(),
+        wanted=wanted,
+        wall=board().draw.markup(await _draw(wanted)()),
+        live_url=f"{_address('/wall/live', wanted, key)}&drawn={version}",
+        may_share=board().has_accounts and not key,
+    )
+    return Response(html, 200, content_type="text/html; charset=utf-8")
+
+
+@blueprint.get("/wall/live")
+async def wall_live() -> ResponseReturnValue:
+    """The stream of a wall: the whole partial whenever it has changed."""
+    try:
+        wanted = read_filter(request.args.items(multi=True))
+    except BadFilter:
+        return Response(b"", 400)
+    if not board().feed.ready.is_set():
+        return Response(b"", 503, headers={"Retry-After": "1"})
+    is_outdated = request.args.get("drawn") != board().draw.static_version
+    response = Response(_stream(board().streams.watch(_draw(wanted)), is_outdated), 200, headers=STREAM_HEADERS)
+    response.timeout = None
+    return response
+
+
+async def _stream(frames: AsyncIterator[bytes], is_outdated: bool) -> AsyncIterator[bytes]:
+    if is_outdated:
+        # The board was brought up to date while the wall hung there: its page must be, too.
+        yield sse_frame("", event="reload")
+    async for frame in frames:
+        yield frame
+
+
+async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: CallFilter) -> str:
+    """The wall's partial, as page and stream show it; outside of any request too."""
+    today = feed.today
+    ids = feed.index.ids(wanted.with_values("figure", ("converted",)), today, limit=LAST_CONVERSIONS)
+    figures = feed.index.figures(wanted.with_values("figure", ()), today)
+    rows = await database.read(partial(rows_by_id, ids=ids))
+    return draw.wall(figures, wanted, rows, feed.notices)
+
+
+def _draw(wanted: CallFilter) -> Callable[[], Awaitable[str]]:
+    return partial(draw_wall, board().feed, board().database, board().draw, wanted)
+
+
+@blueprint.post("/wall/links")
+async def make_link() -> ResponseReturnValue:
+    """An address that opens this wall without signing in, and nothing else. It is shown once."""
+    form = await request.form
+    try:
+        wanted = read_filter((name, value) for name, value in form.items(multi=True))
+    except BadFilter as problem:
+        return problem_page(400, "This wall cannot be shared", str(problem))
+    token = secrets.token_urlsafe(24)
+    link = partial(add_wall_link, token=token, query=wanted.query(), now=now_micros())
+    await board().database.write(link)
+    root = board().settings.public_url or request.host_url.rstrip("/")
+    html = board().draw.page(
+        "wall_link.html",
+        at="wall",
+        account=await signed_in_name(),
+        theme=theme(),
+        address=root + _address("/wall", wanted, token),
+        back=_address("/wall", wanted, ""),
+    )
+    return Response(html, 200, content_type="text/html; charset=utf-8")
+
+
+@blueprint.post("/wall/links/end")
+async def end_links() -> ResponseReturnValue:
+    """Every shared wall asks to sign in from now on, at its next connection."""
+    await board().database.write(end_wall_links)
+    return redirect("/wall", 303)
+
+
+def _address(path: str, wanted: CallFilter, key: str) -> str:
+    return f"{path}?" + "&".join(part for part in (wanted.query(), f"key={key}" if key else "") if part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, MutableMapping, MutableSequence, Sequence
 from functools import reduce
 from itertools import repeat
 from operator import or_
@@ -18,7 +18,7 @@ from pyroaring import BitMap
 
 Value = TypeVar("Value", bound=Hashable)
 # Values, each with the ids that have it.
-Members = Iterable[tuple[Value, list[int]]]
+Members = Iterable[tuple[Value, Sequence[int]]]
 _MOST_IDS = 1 << 32
 # How many bits `Slices.extend` sorts by in one pass: of 3 to 10, the fastest.
 _DIGIT = 8
@@ -91,9 +91,12 @@ class Groups(Generic[Value]):
 class Column(Generic[Value]):
     """The value of every call, as a code of four bytes that equal values share, reused once the value is gone."""
 
-    def __init__(self) -> None:
-        self._codes: dict[Value, int] = {}
-        self._values: list[Value] = []
+    def __init__(
+        self, codes: MutableMapping[Value, int] | None = None, values: MutableSequence[Value] | None = None
+    ) -> None:
+        """Codes by value and values by code are kept in these, both empty; in a dict and a list unless told."""
+        self._codes: MutableMapping[Value, int] = {} if codes is None else codes
+        self._values: MutableSequence[Value] = [] if values is None else values
         self._uses = array("I")
         self._free: list[int] = []
         self._code_of = array("I")
@@ -189,6 +192,17 @@ class Slices:
     def total(self, among: BitMap) -> int:
         """The exact sum of these calls' numbers."""
         return sum(among.intersection_cardinality(calls) << bit for bit, calls in enumerate(self._slices))
+
+    def spread(self, among: BitMap, shift: int) -> list[int]:
+        """How many of these calls have each number without its lowest bits; those beyond the list's end are none."""
+        parts = [among]
+        for calls in reversed(self._slices[shift + 1 :]):
+            parts = [half for part in parts for half in (part - calls, part & calls)]
+        counts = []
+        for part in parts:
+            odd = part.intersection_cardinality(self.having(1 << shift))
+            counts += [len(part) - odd, odd]
+        return counts
 
     def largest(self, among: BitMap, most: int) -> BitMap:
         """At most so many of these calls: the largest numbers, and of equal numbers the largest ids."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -46,8 +47,17 @@ FIGURES = {
 }
 
 
+# The figures that count people: ten tries to one person are ten calls and one lead.
+PEOPLE = {"leads": Figure.CALLS, "reached": Figure.CONNECTED, "leads_converted": Figure.CONVERTED}
+# Of a single weekday nobody knows whether it was an ordinary one.
+_FEWEST_WEEKDAYS = 2
+
+
 class Figures(NamedTuple):
-    """The figures of a set of calls; `talk` is the sum of seconds over its connected calls."""
+    """The figures of a set of calls. `talk` is the sum of seconds over its connected calls; the last three are PEOPLE.
+
+    A person is reached, or converted, by any of these calls; calls without a number are nobody's.
+    """
 
     calls: int = 0
     dialled: int = 0
@@ -55,6 +65,32 @@ class Figures(NamedTuple):
     voicemail: int = 0
     converted: int = 0
     talk: int = 0
+    leads: int = 0
+    reached: int = 0
+    leads_converted: int = 0
+
+
+class Usual(NamedTuple):
+    """What the figures come to on an ordinary day: their means over so many weekdays."""
+
+    calls: float
+    dialled: float
+    connected: float
+    voicemail: float
+    converted: float
+    talk: float
+    leads: float
+    reached: float
+    leads_converted: float
+    weekdays: int
+
+
+def usual_of(weekdays: Sequence[Figures]) -> Usual | None:
+    """The means; None of too few weekdays."""
+    if len(weekdays) < _FEWEST_WEEKDAYS:
+        return None
+    means = (sum(figure) / len(weekdays) for figure in zip(*weekdays, strict=True))
+    return Usual._make([*means, len(weekdays)])
 
 
 def is_test(call_type: str) -> bool:

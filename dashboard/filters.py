@@ -147,7 +147,12 @@ def matches(facts: Facts, wanted: CallFilter, *, today: date, timezone: ZoneInfo
 
 def day_of(at: int, timezone: ZoneInfo) -> date:
     """The day of the board's zone in which a moment (microseconds, UTC) falls."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).astimezone(timezone).date()
+    return local_time(at, timezone).date()
+
+
+def local_time(at: int, timezone: ZoneInfo) -> datetime:
+    """What the clocks of the board's zone show at a moment (microseconds, UTC), to the second."""
+    return datetime.fromtimestamp(at // 1_000_000, UTC).astimezone(timezone)
 
 
 def _read_try(value: str) -> str:

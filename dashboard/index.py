@@ -6,9 +6,8 @@ Pure: no I/O, no clock, one owner, no threads.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from operator import attrgetter
@@ -17,16 +16,31 @@ from zoneinfo import ZoneInfo
 
 from pyroaring import BitMap
 
-from dashboard.bitmaps import Column, Groups, Slices, by_value, intersection, make_room, union
-from dashboard.calls import Facts
-from dashboard.figures import DURATIONS, FIGURES, STAGES, Figure, Figures, duration_of, figures_of, stage_of
-from dashboard.filters import CHOICES, NONE, PERIODS, CallFilter, Days, day_of
+from dashboard.bitmaps import Column, Groups, Slices, by_value, intersection, union
+from dashboard.calls import NOBODY, Facts
+from dashboard.figures import (
+    DURATIONS,
+    FIGURES,
+    PEOPLE,
+    STAGES,
+    Figure,
+    Figures,
+    Usual,
+    duration_of,
+    figures_of,
+    stage_of,
+    usual_of,
+)
+from dashboard.filters import CHOICES, NONE, PERIODS, CallFilter, Days
+from dashboard.people import People
+from dashboard.times import Times
 
 # The facts that are choices as they are; the other choices follow from how a call went.
 _CHOICE_OF = {"try_count": "try"} | {choice: choice for choice in CHOICES if choice in Facts._fields}
 # Choices whose values are known beforehand: all are offered, in this order.
 _ALWAYS_OFFERED: dict[str, Iterable[str]] = {"stage": STAGES, "figure": FIGURES, "duration": DURATIONS}
-_QUARTER_HOUR = 15 * 60 * 1_000_000
+# How far back a weekday is compared with the same one of the weeks before.
+_WEEKS = 4
 # How many calls `load` takes in at a time: enough to be fast, few enough to hold twice.
 _PIECE = 20_000
 # What decides the outcome of a call: `_outcome` takes these.
@@ -38,22 +52,20 @@ class _Places(NamedTuple):
 
     stage: str | None = None
     duration: str | None = None
-    day: int | None = None
     figures: int = 0
     seconds: int = 0
-    moment: int = 0
 
 
 class Index:
     def __init__(self, timezone: ZoneInfo) -> None:
         """An index without calls, for a board whose days are those of `timezone`."""
-        self._timezone = timezone
         self._all = BitMap()
-        self._at = array("q")
+        self._times = Times(timezone)
+        self._people = People()
         self._columns: dict[str, Column[Any]] = {fact: Column() for fact in Facts._fields if fact not in ("id", "at")}
+        self._columns["person"] = self._people
         self._groups: dict[str, Groups[str]] = {choice: Groups() for choice in CHOICES if choice != "figure"}
-        self._days: Groups[int] = Groups()
-        self._figures, self._seconds, self._moments = Slices(), Slices(), Slices()
+        self._figures, self._seconds = Slices(), Slices()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -65,7 +77,7 @@ class Index:
         """What the index holds of a call. Raises KeyError."""
         if call_id not in self._all:
             raise KeyError(call_id)
-        return Facts(call_id, self._at[call_id], *(column[call_id] for column in self._columns.values()))
+        return Facts(call_id, self._times[call_id], *(column[call_id] for column in self._columns.values()))
 
     def put(self, facts: Facts) -> None:
         """Add a call, or change it. Ids are those of the table, from 1: memory goes by the largest."""
@@ -73,8 +85,6 @@ class Index:
         if before == facts:
             return
         self._move(facts.id, before, facts)
-        make_room(self._at, facts.id)
-        self._at[facts.id] = facts.at
         self._all.add(facts.id)
 
     def remove(self, call_id: int) -> None:
@@ -93,14 +103,28 @@ class Index:
                     self.put(facts)
             if fresh:
                 self._extend(fresh)
+            # The people of all calls, asked for most, are counted piece by piece: a million at once stop the board.
+            self._figures_of(self._all, CallFilter())
 
     def figures(self, wanted: CallFilter, today: date) -> Figures:
         """What the listed calls count as; test calls count as nothing."""
-        listed = self._listed(wanted, today)
-        counts = [listed.intersection_cardinality(self._figures.having(figure)) for figure in Figure]
-        talk = self._seconds.total(listed & self._figures.having(Figure.CONNECTED))
-        # `Figures` has the order of `Figure`, and the seconds after it.
-        return Figures._make([*counts, talk])
+        return self._figures_of(self._listed(wanted, today), wanted)
+
+    def usual(self, wanted: CallFilter, now: datetime) -> Usual | None:
+        """What the same weekday of the last four weeks came to before this minute of the board's clock, as means.
+
+        The filter's own days are put aside. A weekday before the first call of all is unknown, not zero: with fewer
+        than two known ones there is nothing usual yet. `now` knows its zone, which may be any.
+        """
+        here = now.astimezone(self._times.timezone)
+        listed = self._listed(wanted.with_period(""), here.date())
+        weekdays = [here.date() - timedelta(weeks=weeks) for weeks in range(1, _WEEKS + 1)]
+        until = [self._times.until(weekday, here.time()) for weekday in weekdays]
+        return usual_of([self._figures_of(intersection([listed, calls])) for calls in until if calls is not None])
+
+    def hours(self, wanted: CallFilter, today: date) -> list[int]:
+        """How many of the listed calls count as calls in each hour of the board's day, from midnight on."""
+        return self._times.hours(self._listed(wanted, today) & self._figures.having(Figure.CALLS))
 
     def count(self, wanted: CallFilter, today: date) -> int:
         """How many calls are listed, test calls among them."""
@@ -108,12 +132,7 @@ class Index:
 
     def ids(self, wanted: CallFilter, today: date, *, limit: int, before: tuple[int, int] | None = None) -> list[int]:
         """The newest calls by (at, id), newest first; those that follow `before`, the (at, id) of the last one seen."""
-        listed = self._listed(wanted, today)
-        if before is not None:
-            at, call_id = before
-            listed = self._moments.below(listed, _moment(at), call_id)
-        newest = self._moments.largest(listed, limit)
-        return sorted(newest, key=lambda call_id: (self._at[call_id], call_id), reverse=True)
+        return self._times.newest(self._listed(wanted, today), limit, before)
 
     def options(self, wanted: CallFilter, today: date) -> dict[str, list[tuple[str, int]]]:
         """For every choice, the values to offer, and how many calls each would list if it alone were chosen there.
@@ -133,12 +152,23 @@ class Index:
         """How many calls each period would list in place of the filter's own days; "" is all time."""
         listed = self._listed(wanted.with_period(""), today)
         counts = {
-            period: listed.intersection_cardinality(self._within(CallFilter(period=period).days(today)))
+            period: listed.intersection_cardinality(self._times.within(CallFilter(period=period).days(today)))
             for period in PERIODS
         }
         return {**counts, "": len(listed)}
 
-    # The sets that these four give may be the index's own: they are read, never changed.
+    def _figures_of(self, listed: BitMap, wanted: CallFilter | None = None) -> Figures:
+        """The figures of these calls; their people are followed from one time to the next if a filter wanted them."""
+        parts = {figure: listed & self._figures.having(figure) for figure in Figure}
+        talk = self._seconds.total(parts[Figure.CONNECTED])
+        people = [
+            self._people.follow((wanted, figure), parts[figure]) if wanted else self._people.count(parts[figure])
+            for figure in PEOPLE.values()
+        ]
+        # `Figures` has the order of `Figure`, the seconds after it, and then the order of `PEOPLE`.
+        return Figures._make([*map(len, parts.values()), talk, *people])
+
+    # The sets that these three give may be the index's own: they are read, never changed.
 
     def _listed(self, wanted: CallFilter, today: date) -> BitMap:
         return self._in_all(self._restrictions(wanted, today).values())
@@ -154,15 +184,8 @@ class Index:
             sets["figure"] = union([self._figures.having(FIGURES[value]) for value in wanted.figure])
         days = wanted.days(today)
         if days != Days(None, None):
-            sets["days"] = self._within(days)
+            sets["days"] = self._times.within(days)
         return sets
-
-    def _within(self, days: Days) -> BitMap:
-        first = days.first.toordinal() if days.first else date.min.toordinal()
-        last = days.last.toordinal() if days.last else date.max.toordinal()
-        if last - first < len(self._days.calls):
-            return self._days.any_of(range(first, last + 1))
-        return self._days.any_of([day for day in self._days.calls if first <= day <= last])
 
     def _offer(self, choice: str, among: BitMap, chosen: Collection[str]) -> list[tuple[str, int]]:
         # The board without a filter is asked for most, and there every set is already what would be intersected.
@@ -186,22 +209,23 @@ class Index:
             column.move(call_id, old, new)
             if fact in _CHOICE_OF:
                 self._groups[_CHOICE_OF[fact]].move(call_id, _as_value(old), _as_value(new))
-        was, now = self._places(before), self._places(after)
+        self._times.move(call_id, getattr(before, "at", None), getattr(after, "at", None))
+        was, now = _places(before), _places(after)
         self._groups["stage"].move(call_id, was.stage, now.stage)
         self._groups["duration"].move(call_id, was.duration, now.duration)
-        self._days.move(call_id, was.day, now.day)
         self._figures.move(call_id, was.figures, now.figures)
         self._seconds.move(call_id, was.seconds, now.seconds)
-        self._moments.move(call_id, was.moment, now.moment)
 
     def _extend(self, fresh: Sequence[Facts]) -> None:
         """`_move` for many calls from nowhere: each part of the index takes in all the calls of a value at once."""
         ids = [facts.id for facts in fresh]
         self._all |= BitMap(ids)
-        make_room(self._at, max(ids))
-        for facts in fresh:
-            self._at[facts.id] = facts.at
+        self._times.extend(ids, [facts.at for facts in fresh])
+        # Most of them are with different people: to sort them by person first would take longer.
+        self._people.extend((facts.person, (facts.id,)) for facts in fresh)
         for fact, column in self._columns.items():
+            if column is self._people:
+                continue
             members = by_value(ids, map(attrgetter(fact), fresh))
             column.extend(members)
             if fact in _CHOICE_OF:
@@ -209,46 +233,19 @@ class Index:
         stages, durations, figures = zip(*(_outcome(*_decisive(facts)) for facts in fresh), strict=True)
         self._groups["stage"].extend(by_value(ids, stages))
         self._groups["duration"].extend(by_value(ids, durations))
-        self._days.extend(by_value(ids, (self._day_of(facts.at) for facts in fresh)))
         self._figures.extend(ids, figures)
         self._seconds.extend(ids, [facts.duration_seconds for facts in fresh])
-        self._moments.extend(ids, [_moment(facts.at) for facts in fresh])
 
-    def _places(self, facts: Facts | None) -> _Places:
-        if facts is None:
-            return _Places()
-        stage, duration, figures = _outcome(*_decisive(facts))
-        return _Places(stage, duration, self._day_of(facts.at), figures, facts.duration_seconds, _moment(facts.at))
 
-    def _day_of(self, at: int) -> int:
-        day = _day_of_quarter(at // _QUARTER_HOUR, self._timezone)
-        return day_of(at, self._timezone).toordinal() if day is None else day
+def _places(facts: Facts | None) -> _Places:
+    return _Places() if facts is None else _Places(*_outcome(*_decisive(facts)), facts.duration_seconds)
 
 
 @lru_cache(maxsize=50_000)
 def _outcome(call_type: str, reason: str, duration_seconds: int, converted: bool) -> tuple[str, str, int]:
     """Stage, bucket of duration, figures. Remembered, because many calls are alike in what decides these."""
-    facts = Facts(0, 0, "", "", "", call_type, reason, 0, duration_seconds, converted)
+    facts = Facts(0, 0, "", "", "", call_type, reason, 0, duration_seconds, converted, NOBODY)
     return stage_of(facts), duration_of(duration_seconds), int(figures_of(facts))
-
-
-@lru_cache(maxsize=4_096)
-def _day_of_quarter(quarter: int, timezone: ZoneInfo) -> int | None:
-    """The day of all moments in a quarter-hour: zones are offset by whole quarters, so a day ends with one.
-
-    None where it does not: until 2011 the clocks of St John's were put back at 00:01, from one day into the day before.
-    """
-    first, last = (day_of(at, timezone) for at in (quarter * _QUARTER_HOUR, (quarter + 1) * _QUARTER_HOUR - 1))
-    return first.toordinal() if first == last else None
-
-
-def _moment(at: int) -> int:
-    """A time as a number of the same order: seconds, with the microseconds in the low 20 bits.
-
-    The platform's times are whole seconds: those bits stay empty and cost nothing. A plain `at` would fill all but six.
-    """
-    seconds, microseconds = divmod(at, 1_000_000)
-    return seconds << 20 | microseconds
 
 
 def _as_value(fact: str | int | None) -> str | None:

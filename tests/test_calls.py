@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -13,7 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.callkaro.report import CallReport
-from dashboard.calls import call_sid_of, changes, columns_of, customer_name, is_empty, merge, micros, try_of
+from dashboard.calls import (
+    NOBODY,
+    call_sid_of,
+    changes,
+    columns_of,
+    customer_name,
+    is_empty,
+    merge,
+    micros,
+    person_of,
+    try_of,
+)
 from tests.reports import data_of
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -221,3 +233,30 @@ def test_the_name_is_found_under_the_keys_that_campaign_files_use(metadata: dict
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_micros_are_exact(moment: datetime) -> None:
     assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros(moment)) == moment
+
+
+def digits_of(number: str) -> list[int]:
+    return [unicodedata.decimal(sign) for sign in number if unicodedata.category(sign) == "Nd"]
+
+
+numbers = st.text("0123456789+-() .", max_size=24) | st.text(max_size=24) | st.text("0१٣７", max_size=24)
+
+
+@given(numbers, numbers)
+def test_a_person_is_told_by_the_digits_of_a_number_and_by_nothing_else_of_it(one: str, other: str) -> None:
+    assert (person_of(one) == person_of(other)) == (digits_of(one) == digits_of(other))
+    assert (person_of(one) == NOBODY) == (digits_of(one) == [])
+    assert 0 <= person_of(one) < 2**63, "the index keeps people in 64 bits"
+
+
+@given(numbers, st.lists(st.tuples(st.integers(0, 40), st.sampled_from("+-() ./x")), max_size=8))
+def test_signs_between_the_digits_make_nobody_else(number: str, signs: list[tuple[int, str]]) -> None:
+    written = list(number)
+    for place, sign in signs:
+        written.insert(place, sign)
+    assert person_of("".join(written)) == person_of(number)
+
+
+@pytest.mark.parametrize("number", ["+91 98765 43210", "919876543210", "(+91) 98765-43210", "+९१ ९८७६५ ४३२१०"])
+def test_one_number_is_one_person_however_it_is_written(number: str) -> None:
+    assert person_of(number) == person_of("+919876543210") != person_of("09876543210")

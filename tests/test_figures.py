@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from dashboard.callkaro.vocabulary import CALL_TYPES, HANGUP_REASONS, NEVER_DIALLED_REASONS
 from dashboard.calls import Facts
-from dashboard.figures import DURATIONS, FIGURES, STAGES, Figure, Figures, duration_of, figures_of, stage_of
+from dashboard.figures import (
+    DURATIONS,
+    FIGURES,
+    PEOPLE,
+    STAGES,
+    Figure,
+    Figures,
+    Usual,
+    duration_of,
+    figures_of,
+    stage_of,
+    usual_of,
+)
 
 ALL = {"calls", "dialled", "connected", "voicemail", "converted", "talk"}
 
@@ -27,11 +39,12 @@ calls = st.builds(
     st.just(0),
     st.integers(0, 10_000),
     st.booleans(),
+    st.just(0),
 )
 
 
 def call(**changes: Any) -> Facts:
-    return Facts(1, 0, "", "", "", "outbound", "CLIENT_INITIATED", 0, 42, False)._replace(**changes)
+    return Facts(1, 0, "", "", "", "outbound", "CLIENT_INITIATED", 0, 42, False, 0)._replace(**changes)
 
 
 def names(facts: Facts) -> set[str]:
@@ -103,4 +116,15 @@ def test_every_duration_is_in_the_bucket_that_says_so(seconds: int) -> None:
 
 
 def test_the_sums_stand_in_the_order_of_the_bits() -> None:
-    assert [name.lower() for name in Figure.__members__] + ["talk"] == list(Figures._fields)
+    assert [name.lower() for name in Figure.__members__] + ["talk", *PEOPLE] == list(Figures._fields)
+
+
+def test_what_is_usual_is_the_mean_of_every_figure_and_says_of_how_many_weekdays() -> None:
+    assert Usual._fields == (*Figures._fields, "weekdays")
+    assert usual_of([Figures(*range(9)), Figures(*range(1, 10)), Figures(*range(2, 11))]) == (*range(1, 10), 3)
+    assert usual_of([Figures(calls=1), Figures(calls=2)]) == Usual(1.5, 0, 0, 0, 0, 0, 0, 0, 0, weekdays=2)
+
+
+def test_a_single_weekday_is_no_habit() -> None:
+    assert usual_of([Figures(calls=8)]) is None
+    assert usual_of([]) is None

@@ -26,7 +26,7 @@ days = st.dates(date(1, 1, 1), date(9999, 12, 31))
 
 
 def facts(**changes: Any) -> Facts:
-    made = Facts(1, AT, "camp", "agent", "v1", "outbound", "CLIENT_INITIATED", 0, 42, False)
+    made = Facts(1, AT, "camp", "agent", "v1", "outbound", "CLIENT_INITIATED", 0, 42, False, 0)
     return made._replace(**changes)
 
 

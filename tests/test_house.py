@@ -27,6 +27,7 @@ LAYERS = (
     ("database",),
     ("recordings",),
     ("index",),
+    ("people", "times"),
     ("bitmaps",),
     ("notices",),
     ("filters",),

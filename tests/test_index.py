@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dashboard import index as index_module
-from dashboard.calls import Facts
-from dashboard.figures import DURATIONS, FIGURES, STAGES, Figure, Figures, figures_of
-from dashboard.filters import CHOICES, NONE, PERIODS, CallFilter, matches, value_of
+from dashboard import people as people_module
+from dashboard.calls import NOBODY, Facts
+from dashboard.figures import DURATIONS, FIGURES, STAGES, Figure, Figures, Usual, figures_of
+from dashboard.filters import CHOICES, NONE, PERIODS, CallFilter, local_time, matches, value_of
 from dashboard.index import Index
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -43,6 +44,7 @@ def a_call(call_id: int, **changes: object) -> Facts:
         try_count=0,
         duration_seconds=40,
         converted=False,
+        person=919_812_345_678,
     )
     return facts._replace(**changes)  # type: ignore[arg-type]
 
@@ -63,9 +65,37 @@ def listed(calls: Iterable[Facts], wanted: CallFilter, today: date, timezone: Zo
 
 
 def recounted(calls: Iterable[Facts]) -> Figures:
-    parts = [(figures_of(facts), facts.duration_seconds) for facts in calls]
-    counts = {name: sum(FIGURES[name] in part for part, _ in parts) for name in Figures._fields if name != "talk"}
-    return Figures(**counts, talk=sum(seconds for part, seconds in parts if Figure.CONNECTED in part))
+    parts = [(figures_of(facts), facts) for facts in calls]
+    counts = {name: sum(flag in part for part, _ in parts) for name, flag in FIGURES.items() if name != "talk"}
+    people = {name: {facts.person for part, facts in parts if FIGURES[name] in part} - {NOBODY} for name in counts}
+    return Figures(
+        **counts,
+        talk=sum(facts.duration_seconds for part, facts in parts if Figure.CONNECTED in part),
+        leads=len(people["calls"]),
+        reached=len(people["connected"]),
+        leads_converted=len(people["converted"]),
+    )
+
+
+def told_by_hour(calls: Iterable[Facts], timezone: ZoneInfo) -> list[int]:
+    hours = [local_time(facts.at, timezone).hour for facts in calls if Figure.CALLS in figures_of(facts)]
+    return [hours.count(hour) for hour in range(24)]
+
+
+def usual_told(calls: Collection[Facts], wanted: CallFilter, now: datetime, timezone: ZoneInfo) -> list[float] | None:
+    """The same weekday of the last four weeks, call by call, as means and how many they are of."""
+    here = now.astimezone(timezone)
+    this_minute = here.strftime("%H:%M")
+    clocks = [(facts, local_time(facts.at, timezone).strftime("%Y-%m-%d %H:%M")) for facts in calls]
+    days = []
+    for weeks in (1, 2, 3, 4):
+        day = (here.date() - timedelta(days=7 * weeks)).isoformat()
+        if any(clock < f"{day} {this_minute}" for _, clock in clocks):
+            found = [facts for facts, clock in clocks if f"{day} 00:00" <= clock < f"{day} {this_minute}"]
+            days.append(recounted(listed(found, wanted.with_period(""), here.date(), timezone)))
+    if len(days) < 2:
+        return None
+    return [*(sum(figure) / len(days) for figure in zip(*days, strict=True)), len(days)]
 
 
 def offered(choice: str, calls: list[Facts], chosen: tuple[str, ...]) -> list[tuple[str, int]]:
@@ -125,6 +155,9 @@ _ASIDE = [
     30 * _MINUTE,
     _DAY,
     -_DAY,
+    -7 * _DAY,
+    -14 * _DAY,
+    -28 * _DAY + _MINUTE,
 ]
 moments = st.builds(lambda moment, aside: max(moment + aside, 0), st.sampled_from(_MOMENTS), st.sampled_from(_ASIDE))
 
@@ -148,6 +181,7 @@ FACTS: dict[str, st.SearchStrategy[object]] = {
     "try_count": st.sampled_from([-1, 0, 1, 2, 10, 1_000_000]),
     "duration_seconds": st.sampled_from([0, 1, 10, 11, 30, 31, 60, 61, 3_599, 604_800]),
     "converted": st.booleans(),
+    "person": st.sampled_from([NOBODY, 11, 12, 13, 14, 11 + 1021, 2**63 - 1]),
 }
 # Few enough that calls change; two ranges, because a bitmap keeps ids in blocks of 65,536.
 ids = st.integers(1, 20) | st.integers(65_534, 65_537)
@@ -191,11 +225,18 @@ def filters(draw: st.DrawFn) -> CallFilter:
 class AnyHistory(RuleBasedStateMachine):
     """Calls come, change and go in any order; any question may be asked at any time."""
 
-    @initialize(timezone=st.sampled_from(ZONES))
-    def start(self, timezone: ZoneInfo) -> None:
+    @initialize(timezone=st.sampled_from(ZONES), few=st.sampled_from([0, 3, people_module._FEW]))
+    def start(self, timezone: ZoneInfo, few: int) -> None:
+        # So that small sets are remembered from one question to the next too, and some of them forgotten.
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(people_module, "_FEW", few)
+        self.patch.setattr(people_module, "_MOST_CROWDS", 4)
         self.timezone = timezone
         self.index = Index(timezone)
         self.calls: dict[int, Facts] = {}
+
+    def teardown(self) -> None:
+        self.patch.undo()
 
     @rule(facts=calls_of_any_kind)
     def a_call_is_put(self, facts: Facts) -> None:
@@ -225,6 +266,18 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.index.figures(wanted, today) == recounted(found)
         assert self.index.ids(wanted, today, limit=limit) == in_order[:limit]
         assert paged(self.index, wanted, today, limit) == in_order
+
+    @rule(wanted=filters(), today=days)
+    def the_hours_are_asked_for(self, wanted: CallFilter, today: date) -> None:
+        found = listed(self.calls.values(), wanted, today, self.timezone)
+        assert self.index.hours(wanted, today) == told_by_hour(found, self.timezone)
+
+    @rule(wanted=st.just(EVERYTHING) | filters(), at=moments, weeks=st.integers(0, 3))
+    def what_is_usual_is_asked_for(self, wanted: CallFilter, at: int, weeks: int) -> None:
+        now = datetime.fromtimestamp(at // 1_000_000, UTC) + timedelta(weeks=weeks)
+        told = usual_told(self.calls.values(), wanted, now, self.timezone)
+        usual = self.index.usual(wanted, now)
+        assert (usual and [*usual]) == told
 
     @rule(wanted=filters(), today=days, at=moments, call_id=ids | st.just(0))
     def what_follows_any_place_is_asked_for(self, wanted: CallFilter, today: date, at: int, call_id: int) -> None:
@@ -272,11 +325,14 @@ def test_loading_many_is_the_same_as_putting_each(
     assert loaded.ids(wanted, today, limit=100) == put.ids(wanted, today, limit=100)
     assert loaded.figures(wanted, today) == put.figures(wanted, today)
     assert loaded.options(wanted, today) == put.options(wanted, today)
+    assert loaded.hours(wanted, today) == put.hours(wanted, today)
 
 
 def test_an_index_without_calls_answers_with_nothing() -> None:
     index = Index(KOLKATA)
     assert index.figures(EVERYTHING, TODAY) == Figures()
+    assert index.hours(EVERYTHING, TODAY) == [0] * 24
+    assert index.usual(EVERYTHING, datetime(2026, 11, 2, 12, 0, tzinfo=UTC)) is None
     assert index.ids(EVERYTHING, TODAY, limit=50) == []
     assert index.ids(EVERYTHING, TODAY, limit=50, before=(5, 5)) == []
     assert index.periods(EVERYTHING, TODAY) == {"today": 0, "7d": 0, "30d": 0, "": 0}
@@ -286,7 +342,7 @@ def test_an_index_without_calls_answers_with_nothing() -> None:
 
 def test_a_changed_call_counts_only_as_what_it_is_now() -> None:
     index = index_of(a_call(1), a_call(1, reason="VOICEMAIL_DETECTED", duration_seconds=3, campaign="autumn"))
-    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, voicemail=1)
+    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, voicemail=1, leads=1)
     assert index.options(EVERYTHING, TODAY)["campaign"] == [("autumn", 1)]
     assert index.ids(CallFilter(campaign=("spring",)), TODAY, limit=9) == []
     assert index.ids(CallFilter(campaign=("autumn",)), TODAY, limit=9) == [1]
@@ -302,7 +358,7 @@ def test_a_removed_call_leaves_no_trace() -> None:
     index = index_of(a_call(1), a_call(2, campaign="autumn"))
     index.remove(2)
     assert 2 not in index
-    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, connected=1, talk=40)
+    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, connected=1, talk=40, leads=1, reached=1)
     assert index.options(EVERYTHING, TODAY)["campaign"] == [("spring", 1)]
     with pytest.raises(KeyError):
         index.facts(2)
@@ -320,7 +376,7 @@ def test_values_that_no_call_has_any_more_are_let_go() -> None:
     for strange in range(300):
         index.put(a_call(1, campaign=f"made up {strange}", at=a_call(1).at + strange * _DAY))
     assert index.options(EVERYTHING, TODAY)["campaign"] == [("made up 299", 1)]
-    assert len(index._groups["campaign"].calls) == len(index._days.calls) == len(index._columns["campaign"]) == 1
+    assert len(index._groups["campaign"].calls) == len(index._times._days.calls) == len(index._columns["campaign"]) == 1
     # Two: a value is taken in before the one it replaces has gone, or a place for it is free.
     assert len(index._columns["campaign"]._values) <= 2
 
@@ -329,7 +385,7 @@ def test_test_calls_are_listed_but_not_counted() -> None:
     index = index_of(a_call(1), a_call(2, type="outbound-test"), a_call(3, type="agent-test", converted=True))
     assert index.ids(EVERYTHING, TODAY, limit=9) == [3, 2, 1]
     assert index.count(EVERYTHING, TODAY) == 3
-    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, connected=1, talk=40)
+    assert index.figures(EVERYTHING, TODAY) == Figures(calls=1, dialled=1, connected=1, talk=40, leads=1, reached=1)
     assert index.ids(CallFilter(figure=("calls",)), TODAY, limit=9) == [1]
 
 
@@ -449,3 +505,128 @@ def test_tries_are_offered_in_order_of_number() -> None:
     index = index_of(*(a_call(n, try_count=tries) for n, tries in enumerate((10, 2, -1, 0, 2), start=1)))
     offered_tries = index.options(CallFilter(try_=(NONE,)), TODAY)["try"]
     assert offered_tries == [("-1", 1), ("0", 1), ("2", 2), ("10", 1), (NONE, 0)]
+
+
+def test_ten_tries_to_one_person_are_ten_calls_and_one_lead() -> None:
+    tries = [a_call(n, try_count=n, reason="USER_UNAVAILABLE", duration_seconds=0) for n in range(1, 10)]
+    index = index_of(*tries, a_call(10, try_count=10, converted=True), a_call(11, person=12, reason="UNKNOWN"))
+    assert index.figures(EVERYTHING, TODAY)[-3:] == (2, 1, 1)
+    assert index.figures(CallFilter(try_=("1", "2")), TODAY)[-3:] == (1, 0, 0)
+
+
+def test_calls_without_a_number_are_nobodys_and_test_calls_reach_no_one() -> None:
+    index = index_of(a_call(1, person=NOBODY), a_call(2, person=NOBODY), a_call(3, type="agent-test", converted=True))
+    figures = index.figures(EVERYTHING, TODAY)
+    assert (figures.calls, figures.leads, figures.reached, figures.leads_converted) == (2, 0, 0, 0)
+
+
+def test_a_call_whose_number_changes_is_another_persons_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people_module, "_FEW", 0)
+    index = index_of(a_call(1, person=11), a_call(2, person=11))
+    assert index.figures(EVERYTHING, TODAY).leads == 1
+    index.put(a_call(2, person=12))
+    assert index.figures(EVERYTHING, TODAY).leads == 2
+    index.put(a_call(1, person=12))
+    assert index.figures(EVERYTHING, TODAY).leads == 1
+    index.put(a_call(1, person=NOBODY))
+    index.remove(2)
+    assert index.figures(EVERYTHING, TODAY).leads == 0
+
+
+def test_people_are_let_go_with_their_last_call() -> None:
+    index = Index(KOLKATA)
+    for person in range(1, 300):
+        index.put(a_call(1, person=person))
+    # One that stands for nobody, and one more as above.
+    assert len(index._people) == 2
+    assert len(index._people._values) <= 3
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 1021, 2042, 2**63 - 1]), st.none() | st.integers(0, 2**32 - 1))))
+def test_the_register_of_people_is_a_dict(changes: list[tuple[int, int | None]]) -> None:
+    register, plain = people_module._Register(), dict[int, int]()
+    for number, code in changes:
+        if code is None:
+            assert register.pop(number, None) == plain.pop(number, None)
+        else:
+            register[number] = plain[number] = code
+        assert dict(register) == plain
+        assert len(register) == len(plain)
+        assert register.get(number) == plain.get(number)
+
+
+def test_an_hour_that_comes_twice_counts_the_calls_of_both() -> None:
+    # New York's clocks were put back from 02:00 to 01:00 at 06:00 UTC; Kathmandu is 5 h 45 min ahead.
+    calls = [a_call(n, at=microseconds(2026, 11, 1, hour, 30)) for n, hour in enumerate((4, 5, 6, 7), start=1)]
+    in_new_york = index_of(*calls, timezone=NEW_YORK).hours(EVERYTHING, TODAY)
+    assert in_new_york == [1, 2, 1] + [0] * 21
+    in_kathmandu = index_of(*calls, timezone=KATHMANDU).hours(EVERYTHING, TODAY)
+    assert in_kathmandu == [0] * 10 + [1, 1, 1, 1] + [0] * 10
+
+
+# Weeks back and minutes aside, so that most calls are near the edge of what is compared.
+near = st.builds(
+    lambda call_id, weeks, minutes, microseconds: a_call(
+        call_id, at=-weeks * 7 * _DAY + minutes * _MINUTE + microseconds, person=call_id % 5
+    ),
+    st.integers(1, 12),
+    st.integers(0, 5),
+    st.sampled_from([-1440, -721, -61, -60, -16, -1, 0, 1, 59, 60, 1439]),
+    st.sampled_from([-1, 0, 1, 59_999_999]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    calls=st.lists(near, max_size=12, unique_by=lambda facts: facts.id),
+    moment=st.sampled_from(_MOMENTS[:-2]),
+    seconds=st.integers(0, 3 * 86_400),
+    timezone=st.sampled_from(ZONES),
+)
+def test_what_is_usual_equals_a_recount_of_the_weekdays_in_every_zone(
+    calls: list[Facts], moment: int, seconds: int, timezone: ZoneInfo
+) -> None:
+    at = moment + seconds * 1_000_000
+    calls = [facts._replace(at=facts.at + at) for facts in calls]
+    now = datetime.fromtimestamp(at // 1_000_000, UTC)
+    usual = index_of(*calls, timezone=timezone).usual(EVERYTHING, now)
+    assert (usual and [*usual]) == usual_told(calls, EVERYTHING, now, timezone)
+
+
+MONDAY_NOON = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
+
+
+def test_what_is_usual_is_what_the_same_weekdays_had_come_to_by_this_minute() -> None:
+    week_ago, two_weeks_ago = a_call(1).at - 7 * _DAY, a_call(1).at - 14 * _DAY
+    index = index_of(
+        a_call(1, at=week_ago - 1),
+        a_call(2, at=week_ago),
+        a_call(3, at=two_weeks_ago - _MINUTE),
+        a_call(4, at=two_weeks_ago - 2 * _MINUTE, person=12),
+        a_call(5, at=week_ago - _DAY),
+        a_call(6),
+    )
+    usual = index.usual(EVERYTHING, MONDAY_NOON)
+    assert usual == Usual(1.5, 1.5, 1.5, 0, 0, 60, 1.5, 1.5, 0, weekdays=2)
+    assert index.usual(CallFilter(period="today"), MONDAY_NOON + timedelta(seconds=59)) == usual
+    assert index.usual(CallFilter(campaign=("autumn",)), MONDAY_NOON) == Usual(0, 0, 0, 0, 0, 0, 0, 0, 0, weekdays=2)
+
+
+def test_nothing_is_usual_before_two_weekdays_are_known() -> None:
+    index = index_of(a_call(1, at=a_call(1).at - 7 * _DAY - 1))
+    assert index.usual(EVERYTHING, MONDAY_NOON) is None
+    index.put(a_call(2, at=a_call(1).at - 14 * _DAY))
+    assert index.usual(EVERYTHING, MONDAY_NOON) is None
+    known = index.usual(EVERYTHING, MONDAY_NOON + timedelta(minutes=1))
+    assert known
+    assert (known.calls, known.weekdays) == (1, 2)
+
+
+def test_days_are_compared_by_the_clock_on_the_wall_though_it_was_changed_between() -> None:
+    # Noon in New York: 17:00 UTC in winter, 16:00 UTC in summer.
+    calls = [a_call(n, at=microseconds(2026, 10, day, 15, 59)) for n, day in enumerate((12, 19, 26), start=1)]
+    calls += [a_call(n, at=microseconds(2026, 10, day, 16, 30)) for n, day in enumerate((12, 19, 26), start=4)]
+    usual = index_of(*calls, timezone=NEW_YORK).usual(EVERYTHING, datetime(2026, 11, 2, 17, 0, tzinfo=UTC))
+    assert usual
+    assert (usual.calls, usual.weekdays) == (1, 3)

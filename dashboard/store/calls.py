@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, case, select
 from sqlmodel import Session, func
 
 from dashboard.callkaro.sample import SIMULATED
-from dashboard.calls import Facts
+from dashboard.calls import Facts, person_of
 from dashboard.database import head_of
 from dashboard.models import Call, Recording, table_of
 from dashboard.store.recordings import KEPT
@@ -51,6 +51,7 @@ class CallRow(NamedTuple):
             self.try_count,
             self.duration_seconds or 0,
             bool(self.converted),
+            person_of(self.customer_number),
         )
 
 
@@ -74,7 +75,7 @@ _OF_NUMBER = (
     .limit(bindparam("most"))
 )
 _FACTS = (
-    select(*(_call.c[name] for name in Facts._fields))
+    select(*(_call.c[name] for name in Facts._fields[:-1]), _call.c.customer_number)
     .where(_call.c.id > bindparam("after"))
     .order_by(_call.c.id)
     .limit(_CHUNK)
@@ -113,7 +114,7 @@ def facts_after(session: Session, last_id: int) -> list[Facts]:
     A chunk at a time, because one long reader keeps SQLite from folding its write-ahead log back into the file.
     """
     rows = session.connection().execute(_FACTS, {"after": last_id})
-    return [Facts._make((*row[:8], row[8] or 0, bool(row[9]))) for row in rows]
+    return [Facts._make((*row[:8], row[8] or 0, bool(row[9]), person_of(row[10]))) for row in rows]
 
 
 def find_call(session: Session, call_id: int) -> Call | None:

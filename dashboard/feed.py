@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import notices
 from dashboard.database import Database, head_of, kind_of
+from dashboard.figures import Usual
 from dashboard.filters import CallFilter
 from dashboard.hours import CallingHours
 from dashboard.index import Index
@@ -70,6 +71,8 @@ class Feed:
         """The number that figures on pages may be of: they move less often than rows."""
         self.notices = ""
         self._zone_doubt = ZoneDoubt()
+        self._usual: dict[CallFilter, Usual | None] = {}
+        self._usual_at: datetime | None = None
         self._last_report_at: int | None = None
         self._trouble: Trouble | None = None
         self._figures_at = 0.0
@@ -137,8 +140,25 @@ class Feed:
         """The strip of figures for a filter, as page and stream show it."""
         today = self.today
         # The strip leaves the choice of a figure aside: choosing one lists its calls, and all keep their meaning.
-        overview = self.index.figures(wanted.with_values("figure", ()), today)
-        return self._draw.figures(overview, wanted, listed=self.index.count(wanted, today))
+        overview = wanted.with_values("figure", ())
+        return self._draw.figures(
+            self.index.figures(overview, today),
+            wanted,
+            listed=self.index.count(wanted, today),
+            hours=self.index.hours(overview, today),
+            usual=self.usual(overview),
+        )
+
+    def usual(self, wanted: CallFilter) -> Usual | None:
+        """For a view of today: what the same weekday had come to by this minute; the same for a whole minute."""
+        if wanted.period != "today":
+            return None
+        minute = self.now.replace(second=0, microsecond=0)
+        if minute != self._usual_at:
+            self._usual_at, self._usual = minute, {}
+        if wanted not in self._usual:
+            self._usual[wanted] = self.index.usual(wanted, minute)
+        return self._usual[wanted]
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""

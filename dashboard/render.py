@@ -18,7 +18,7 @@ from markupsafe import Markup
 from pydantic_core import to_json
 
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
-from dashboard.figures import STAGES, Figures, is_test, stage_of
+from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.links import host_of, safe_url
 from dashboard.notices import Notice
@@ -44,6 +44,7 @@ class Renderer:
         self._environment.filters |= {
             "number": partial(group_digits, indian=indian_grouping),
             "percent": percent,
+            "mean": lambda mean: group_digits(round(mean), indian=indian_grouping),
             "minutes": minutes,
             "utc": utc,
             "clock": partial(local_time, timezone=timezone, form="%H:%M:%S"),
@@ -101,11 +102,25 @@ class Renderer:
         """Changes a part of the page to what it is now; morphed, so that focus and pointer stay where they are."""
         return f'<hx-partial hx-target="{target}" hx-swap="outerMorph">{html}</hx-partial>'
 
-    def figures(self, figures: Figures, wanted: CallFilter, *, listed: int) -> str:
-        return self._figures.render(figures=figures, wanted=wanted, listed=listed, link=partial(link, wanted))
+    def figures(
+        self, figures: Figures, wanted: CallFilter, *, listed: int, hours: Sequence[int], usual: Usual | None
+    ) -> str:
+        """`hours` are the calls of each hour of the day; `usual` is there for a view of today alone."""
+        return self._figures.render(
+            figures=figures._asdict(),
+            wanted=wanted,
+            listed=listed,
+            hours=hours,
+            usual=usual and usual._asdict(),
+            link=partial(link, wanted),
+        )
 
-    def wall(self, figures: Figures, wanted: CallFilter, rows: Sequence[CallRow], notices: str) -> str:
-        return self.page("_wall.html", figures=figures, wanted=wanted, rows=rows, notices=self.markup(notices))
+    def wall(
+        self, figures: Figures, wanted: CallFilter, rows: Sequence[CallRow], *, notices: str, usual: Usual | None
+    ) -> str:
+        return self.page(
+            "_wall.html", figures=figures, wanted=wanted, rows=rows, notices=self.markup(notices), usual=usual
+        )
 
     def notices(self, notices: Sequence[Notice]) -> str:
         return self.page("_notices.html", notices=notices)

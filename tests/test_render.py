@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.app import asset_folder
-from dashboard.figures import Figures
+from dashboard.figures import Figures, Usual
 from dashboard.filters import CHOICES, CallFilter, read_filter
 from dashboard.render import (
     Renderer,
@@ -216,11 +216,17 @@ def test_a_row_says_what_became_of_its_recording(draw: Renderer) -> None:
 
 
 def test_figures_are_plain_digits_for_programs_and_links_to_what_they_count(draw: Renderer) -> None:
-    drawn = draw.figures(Figures(128400, 1000, 500, 30, 50, 54_000), CallFilter(agent=("a",)), listed=128400)
+    figures = Figures(128400, 1000, 500, 30, 50, 54_000, leads=700)
+    usual = Usual(10, 11, 12, 13, 14, 15, 16, 17, 18, weekdays=3)
+    drawn = draw.figures(figures, CallFilter(agent=("a",)), listed=128400, hours=[0] * 9 + [7] + [0] * 14, usual=usual)
     assert 'data-figure="calls" data-value="128400"' in drawn
     assert 'data-figure="talk" data-value="54000"' in drawn
     assert "1,28,400" in drawn
     assert 'href="/?agent=a&amp;figure=connected"' in drawn
+    assert 'data-figure="leads" data-value="700"' in drawn
+    assert "usual 10<" in drawn
+    assert "(mean of the last 3)" in drawn
+    assert "most of them, 7, from 9:00 on" in drawn
 
 
 def test_every_template_escapes_everything() -> None:

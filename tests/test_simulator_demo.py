@@ -109,6 +109,7 @@ async def test_the_demo_brings_a_board_with_history_and_goes_on_until_it_is_stop
         "DASHBOARD_DATA",
         "DASHBOARD_DATABASE_URL",
         "DASHBOARD_RECORDING_HOSTS",
+        "DASHBOARD_DISK",
     }
     assert environment["DASHBOARD_RECORDING_HOSTS"] == recording.split("/")[2]
     assert (tmp_path / "ended").exists()

@@ -26,8 +26,8 @@ SECONDS_BETWEEN_CALLS = (1.0, 3.0)
 async def demo(
     bind: str = "127.0.0.1:8000",
     *,
-    calls: int = 400,
-    days: int = 7,
+    calls: int = 1200,
+    days: int = 28,
     seed: int | None = None,
     out: TextIO | None = None,
     serve: tuple[str, ...] = SERVE,

@@ -34,12 +34,10 @@ CALLS_UNTIL_REPEAT = (0, 2)
 RINGS_AGAIN_SHARE = 0.3  # of inbound calls
 SECONDS_TO_REPORT = (3, 9)  # the platform analyses a call before it reports it
 
-TODAY_SHARE = 0.6  # of a back story, once a tenth of an ordinary day is over
-LEAST_TODAY_SHARE = 0.15
+LEAST_TODAY_SHARE = 0.05  # of a back story, however early in the morning
 # How busy each hour of the day is; a little goes on at night as well.
 BUSY_AT_HOUR = (*(0.02,) * 7, 0.05, 0.2, 0.7, 1, 1, 0.9, 0.6, 0.7, 0.9, 1, 1, 1, 0.8, 0.4, 0.1, 0.03, 0.02)
 SLOT = timedelta(minutes=15)
-DAY = timedelta(days=1)
 
 
 class Story(Iterator[bytes]):
@@ -134,12 +132,12 @@ class Story(Iterator[bytes]):
         return make_person(self._random, campaign, self._people)
 
     def _past_moments(self, now: datetime, days: int, calls: int) -> list[datetime]:
-        """So many moments before now. Early in the morning today has few of them, later most."""
+        """So many moments before now, every day as busy as the others as far as it has come; today is never empty."""
         midnight = datetime.combine(now, time.min)
         today = _slots(midnight, now) or [midnight]
         earlier = _slots(midnight - timedelta(days=days - 1), midnight)
-        day_over = sum(map(_busyness, today)) / sum(map(_busyness, _slots(midnight, midnight + DAY)))
-        share = max(LEAST_TODAY_SHARE, TODAY_SHARE * min(1.0, day_over * 10)) if earlier else 1.0
+        busy_today, busy_earlier = sum(map(_busyness, today)), sum(map(_busyness, earlier))
+        share = max(LEAST_TODAY_SHARE, busy_today / (busy_today + busy_earlier))
         calls_today = round(calls * share)
         return self._moments(today, calls_today) + self._moments(earlier, calls - calls_today)
 

@@ -56,7 +56,8 @@ def claim_due(session: Session, most: int) -> Sequence[Recording]:
     due = session.exec(
         select_model(Recording)
         .where(Recording.state == WAITING, Recording.due_at <= now)
-        .order_by(col(Recording.due_at))
+        # Newest first: people listen to what has just come in, while a backlog is still being fetched.
+        .order_by(col(Recording.due_at).desc())
         .limit(most)
         .with_for_update(skip_locked=True)
     ).all()

@@ -80,9 +80,10 @@ async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: Call
     """The wall's partial, as page and stream show it; outside of any request too."""
     today = feed.today
     ids = feed.index.ids(wanted.with_values("figure", ("converted",)), today, limit=LAST_CONVERSIONS)
-    figures = feed.index.figures(wanted.with_values("figure", ()), today)
+    overview = wanted.with_values("figure", ())
+    figures, usual = feed.index.figures(overview, today), feed.usual(overview)
     rows = await database.read(partial(rows_by_id, ids=ids))
-    return draw.wall(figures, wanted, rows, feed.notices)
+    return draw.wall(figures, wanted, rows, notices=feed.notices, usual=usual)
 
 
 def _draw(wanted: CallFilter) -> Callable[[], Awaitable[str]]:

@@ -59,6 +59,8 @@ class Proxy:
                 async with asyncio.TaskGroup() as ways:
                     ways.create_task(_pump(reader, board_writer))
                     ways.create_task(_pump(board_reader, writer))
+        except asyncio.CancelledError:
+            pass  # by _run, at its end; Python 3.11 would log a traceback for each
         finally:
             writer.close()
             self._tasks.discard(task)

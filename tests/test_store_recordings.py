@@ -75,16 +75,16 @@ def test_a_call_without_an_address_wants_nothing(database: Database) -> None:
     assert not database.read_now(any_due)
 
 
-def test_the_longest_due_are_claimed_first_and_no_more_than_asked_for(database: Database) -> None:
+def test_the_newest_are_claimed_first_and_no_more_than_asked_for(database: Database) -> None:
     want(database, *"abcd")
     sql(database, "UPDATE recording SET due_at = 10 - call_id")
-    assert [claimed.call_id for claimed in claim(database, 3)] == [4, 3, 2]
-    assert [claimed.call_id for claimed in claim(database, 3)] == [1]
+    assert [claimed.call_id for claimed in claim(database, 3)] == [1, 2, 3]
+    assert [claimed.call_id for claimed in claim(database, 3)] == [4]
 
 
 def test_a_kept_recording_is_a_change_of_its_call(database: Database) -> None:
     want(database, "a", "b")
-    kept(database, claim(database)[0], "ab12")
+    kept(database, claim(database)[-1], "ab12")
     recording = database.read_now(lambda session: recording_of(session, 1))
     assert recording is not None
     assert (recording.state, recording.file, recording.size, recording.problem) == ("kept", "ab12", 7, "")

@@ -81,18 +81,19 @@ def _delays(seconds: float) -> tuple[list[float], load.Outcome]:
         callboard(Path(folder)) as server,
         Streams(server.port, "/live", OTHER_PAGES),
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS) as browser,
+        playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS) as browser,
     ):
-        page = _live_page(browser, f"http://127.0.0.1:{server.port}/")
+        page = live_page(browser, f"http://127.0.0.1:{server.port}/")
         outcome = load.run(load.Plan(server.port, "/webhook/call-webhook", connections=8, rate=RATE, seconds=seconds))
         seen = _seen(page, len(outcome.sent))
         offset = _clock_offset(page)
     return [seen[name] - offset - 1000 * sent for name, sent in outcome.sent.items() if name in seen], outcome
 
 
-def _live_page(browser: Browser, address: str) -> Page:
+def live_page(browser: Browser, address: str, *, watch: bool = True) -> Page:
     page = browser.new_page()
-    page.add_init_script(WATCH)
+    if watch:
+        page.add_init_script(WATCH)
     page.goto(address)
     page.locator('body[data-live="on"]').wait_for(state="attached", timeout=1000 * LIVE_WITHIN)
     return page
@@ -118,7 +119,7 @@ def _clock_offset(page: Page) -> float:
     return float(min(answers)[1])
 
 
-def _chromium() -> str:
+def chromium_path() -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not found:

@@ -12,7 +12,7 @@ from dashboard.render import Renderer
 from dashboard.sse import sse_frame
 from dashboard.store.calls import CallRow
 
-RING_SIZE = 10_000
+RING_SIZE = 1_000
 
 
 @dataclass(frozen=True)

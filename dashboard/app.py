@@ -26,6 +26,7 @@ from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
 from dashboard.web import account, api, call, health, hooks, live, recordings, wall
 from dashboard.web import board as board_page
+from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import Callboard
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     _serve_static(app, static)
     app.before_request(guard)
     app.after_request(harden)
+    app.after_request(compress)
     app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(Exception, _apologise)
     _run_parts(app)

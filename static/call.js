@@ -13,13 +13,18 @@ let listScroll = 0;
 
 // --- opening and closing
 
+// Address and content change together.
+function pushAtSwap(address) {
+  document.addEventListener("htmx:before:swap", () => history.pushState(null, "", address), { once: true });
+}
+
 async function openCall(id, { push = true } = {}) {
   const before = byId("call");
   const address = `/calls/${id}${location.search}`;
+  if (push) pushAtSwap(address);
   await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" }).catch(() => {});
   // Whatever went wrong, the server's own page says it.
   if (byId("call") === before) return location.assign(address);
-  if (push) history.pushState(null, "", address);
   if (!listScroll) listScroll = scrollY;
   byId("call").scrollTop = 0;
   if (isNarrow()) scrollTo(0, 0);
@@ -82,9 +87,8 @@ document.addEventListener("click", (event) => {
 
 async function filterBy(search, link) {
   const menu = link?.closest("details[data-choice]")?.dataset.choice;
+  pushAtSwap((openId() ? `/calls/${openId()}` : "/") + search);
   if (!(await drawBoard(search))) return location.assign("/" + search);
-  history.pushState(null, "", (openId() ? `/calls/${openId()}` : "/") + search);
-  // Several values are chosen one after the other.
   const again = menu && document.querySelector(`details[data-choice="${menu}"]`);
   if (again) {
     again.open = true;
@@ -92,7 +96,7 @@ async function filterBy(search, link) {
   }
 }
 
-// The page is made to fit its address again; the list stays when only the call is another.
+// The list stays when only the call is another.
 window.addEventListener("popstate", () => {
   const id = idIn(location.pathname);
   if (location.search.slice(1) !== byId("board").dataset.query) redraw();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,10 +16,37 @@ from tests.browser.test_recording import listen_until
 from tests.reports import report
 from tests.running import RunningBoard
 
+# Serves as `python -m dashboard serve` does, on the evening of the sample's day; the next day begins with a file.
+NEAR_MIDNIGHT = """
+import asyncio, os
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+import dashboard.feed
+from dashboard.app import create_app, stop
+from dashboard.server import listen, serve
+from dashboard.settings import Settings
+
+dashboard.feed.BEAT_SECONDS = 0.5
+tomorrow = Path(os.environ["DASHBOARD_DATA"]).parent.parent / "tomorrow"
+evening = datetime(2025, 12, 19, 18, 20, tzinfo=timezone.utc)  # ten to twelve in India
+settings = Settings.from_env()
+app = create_app(settings, now=lambda: evening + timedelta(hours=tomorrow.exists()))
+async def main():
+    await serve(app, [listen(settings.bind)], on_stop=partial(stop, app))
+asyncio.run(main())
+"""
+# Chromium without a screen takes every tab for visible; this is what a person's switch between tabs does.
+HIDEABLE = """
+let hidden = false;
+Object.defineProperty(document, 'hidden', {get: () => hidden});
+window.hide = (value) => { hidden = value; document.dispatchEvent(new Event('visibilitychange')); };
+"""
+
 
 def open_first(page: Page) -> None:
     page.locator("#calls > tr .stage").first.click()
-    expect(page.locator("#call h1")).to_be_visible()
+    expect(page.locator("#call h2")).to_be_visible()
 
 
 def test_a_call_opens_beside_the_list_and_has_an_address_of_its_own(board: RunningBoard, pages: Pages) -> None:
@@ -26,19 +54,19 @@ def test_a_call_opens_beside_the_list_and_has_an_address_of_its_own(board: Runni
     board.post(named("Bina", minute=1))
     page = pages.open(f"{board.url}/?stage=converted")
     open_first(page)
-    expect(page.locator("#call h1")).to_have_text("Bina")
+    expect(page.locator("#call h2")).to_have_text("Bina")
     assert page.url == f"{board.url}/calls/2?stage=converted"
     assert page.title() == "Bina · Callboard"
     expect(page.locator("#list")).to_be_visible()
     expect(page.locator("#call-2")).to_have_attribute("aria-current", "true")
     page.locator("#call-1 .who a").click()
-    expect(page.locator("#call h1")).to_have_text("Asha")
+    expect(page.locator("#call h2")).to_have_text("Asha")
     page.go_back()
-    expect(page.locator("#call h1")).to_have_text("Bina")
+    expect(page.locator("#call h2")).to_have_text("Bina")
     page.go_back()
     expect(page.locator("#call")).to_be_hidden()
     page.go_forward()
-    expect(page.locator("#call h1")).to_have_text("Bina")
+    expect(page.locator("#call h2")).to_have_text("Bina")
     page.get_by_label("Close the call").click()
     expect(page.locator("#call")).to_be_hidden()
     assert page.url == f"{board.url}/?stage=converted"
@@ -47,7 +75,7 @@ def test_a_call_opens_beside_the_list_and_has_an_address_of_its_own(board: Runni
 def test_a_calls_address_opens_the_board_with_the_call(board: RunningBoard, pages: Pages) -> None:
     board.post(named("Asha"))
     page = pages.open(f"{board.url}/calls/1")
-    expect(page.locator("#call h1")).to_have_text("Asha")
+    expect(page.locator("#call h2")).to_have_text("Asha")
     assert rows(page) == ["Asha"]
     board.post(named("Bina", minute=1))
     expect(page.locator("#calls > tr")).to_have_count(2)
@@ -62,7 +90,7 @@ def test_choosing_a_filter_keeps_the_open_call(board: RunningBoard, pages: Pages
     page.locator(".options a", has_text="north").click()
     expect(page.locator("#calls > tr")).to_have_count(1)
     page.wait_for_url(f"{board.url}/calls/2?campaign=north")
-    expect(page.locator("#call h1")).to_have_text("Bina")
+    expect(page.locator("#call h2")).to_have_text("Bina")
     expect(page.locator("body")).to_have_attribute("data-live", "on")
     page.go_back()
     expect(page.locator("#calls > tr")).to_have_count(2)
@@ -167,7 +195,7 @@ def test_everything_can_be_done_by_keys(board: RunningBoard, pages: Pages) -> No
     page = pages.open(board.url)
     for key, name in (("j", "Chitra"), ("j", "Bina"), ("j", "Asha"), ("j", "Asha"), ("k", "Bina")):
         page.keyboard.press(key)
-        expect(page.locator("#call h1")).to_have_text(name)
+        expect(page.locator("#call h2")).to_have_text(name)
     page.keyboard.press("Escape")
     expect(page.locator("#call")).to_be_hidden()
     page.keyboard.press("c")
@@ -205,3 +233,44 @@ def test_light_and_dark_are_remembered(board: RunningBoard, pages: Pages) -> Non
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_today_turns_at_midnight_in_list_figures_and_wall(pages: Pages, tmp_path: Path) -> None:
+    board = RunningBoard(tmp_path / "night", {}, program=("-c", NEAR_MIDNIGHT))
+    board.start()
+    try:
+        board.post(named("Asha"))
+        page = pages.open(f"{board.url}/?period=today")
+        wall = pages.open(f"{board.url}/wall?period=today")
+        expect(page.locator("#calls > tr")).to_have_count(1)
+        expect(wall.locator("[data-figure=calls]")).to_have_attribute("data-value", "1")
+        (tmp_path / "tomorrow").touch()
+        expect(page.locator("#calls > tr")).to_have_count(0, timeout=10_000)
+        expect(page.locator("[data-figure=calls]")).to_have_attribute("data-value", "0")
+        expect(wall.locator("[data-figure=calls]")).to_have_attribute("data-value", "0", timeout=10_000)
+        board.post(report("Bina", time="2025-12-20 00:01:00"))
+        expect(page.locator("#calls > tr")).to_have_count(1)
+        for each in (page, wall):
+            each.context.close()
+    finally:
+        board.end()
+
+
+def test_eight_tabs_are_all_live_when_somebody_looks_at_them(board: RunningBoard, pages: Pages) -> None:
+    """A browser has six connections for a board without HTTP/2: hidden tabs let go of theirs, and come back."""
+    context = pages.browser.new_context()
+    tabs = []
+    for _ in range(8):
+        tab = context.new_page()
+        tab.add_init_script(HIDEABLE)
+        tab.goto(board.url)
+        expect(tab.locator("body")).to_have_attribute("data-live", "on")
+        tabs.append(tab)
+        tab.evaluate("() => window.hide(true)")
+        expect(tab.locator("body")).to_have_attribute("data-live", "off")
+    board.post(named("Asha"))
+    for tab in tabs:
+        tab.evaluate("() => window.hide(false)")
+        expect(tab.locator("body")).to_have_attribute("data-live", "on")
+        expect(tab.locator("#calls > tr")).to_have_count(1)
+        tab.evaluate("() => window.hide(true)")

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.bodies import SECRET
 
@@ -60,8 +61,9 @@ class Server:
 
 
 @contextmanager
-def callboard(folder: Path) -> Iterator[Server]:
-    with _serving("Callboard", folder, [sys.executable, "-m", "dashboard", "serve"], ready="/readyz") as server:
+def callboard(folder: Path, **environment: str) -> Iterator[Server]:
+    argv = [sys.executable, "-m", "dashboard", "serve"]
+    with _serving("Callboard", folder, argv, ready="/readyz", environment=environment) as server:
         yield server
 
 
@@ -109,13 +111,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def _serving(name: str, folder: Path, argv: list[str], *, port: int = 0, ready: str = "") -> Iterator[Server]:
+def _serving(
+    name: str,
+    folder: Path,
+    argv: list[str],
+    *,
+    port: int = 0,
+    ready: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
     port = port or free_port()
     log = folder / "server.log"
     with log.open("wb") as output:
         # Its own group of processes: Ctrl-C ends the bench, and the bench ends the server.
         process = subprocess.Popen(
-            argv, env=_environment(folder, port), stdout=output, stderr=output, start_new_session=True
+            argv,
+            env={**_environment(folder, port), **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         _wait_until_ready(name, process, port, ready, log)

@@ -23,7 +23,7 @@ async function openCall(id, { push = true } = {}) {
   const address = `/calls/${id}${location.search}`;
   if (push) pushAtSwap(address);
   await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" }).catch(() => {});
-  // Whatever went wrong, the server's own page says it.
+  // The server's own page says what went wrong.
   if (byId("call") === before) return location.assign(address);
   if (!listScroll) listScroll = scrollY;
   byId("call").scrollTop = 0;
@@ -104,7 +104,7 @@ window.addEventListener("popstate", () => {
   else if (!id && openId()) closeCall({ push: false });
 });
 
-// A click elsewhere closes a menu, as Escape does.
+// A click elsewhere closes a menu.
 document.addEventListener("pointerdown", (event) => {
   const inside = event.target.closest("details.choice");
   for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== inside) menu.open = false;

@@ -110,6 +110,12 @@ def test_templates_escape_everything_and_keep_to_the_policy(path: Path) -> None:
         assert not re.search(forbidden, re.sub(r"hx-sse:connect", "", text)), f"{path.name}: {why}"
 
 
+def test_our_own_scripts_stay_small() -> None:
+    """What every board loads; such budgets are lost byte by byte."""
+    scripts = {name: (ROOT / "static" / f"{name}.js").stat().st_size for name in ("app", "list", "call", "alerts")}
+    assert sum(scripts.values()) < 20_000, scripts
+
+
 def test_every_setting_is_in_the_readme() -> None:
     settings = set(re.findall(r'"((?:DASHBOARD_)[A-Z_]+)"', (HOUSE / "settings.py").read_text(encoding="utf-8")))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

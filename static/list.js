@@ -4,7 +4,7 @@
 const MOST_ROWS = 200; // a board left open all day must not grow for ever
 const MOST_HELD = 1_000;
 
-// Rows that came while somebody reads, by id; null for one that left. Shown by the button, or when the reader has gone.
+// Rows that came while somebody reads, by id; null for one that left.
 const held = new Map();
 let heldTooMany = false;
 let newCount = 0;
@@ -60,9 +60,8 @@ function hold(row) {
 
 function showHeld() {
   const button = byId("held");
-  const any = held.size > 0 || heldTooMany;
-  button.hidden = !any;
-  button.firstElementChild.textContent = newCount;
+  button.hidden = !held.size && !heldTooMany;
+  button.firstElementChild.textContent = newCount ? newCount + " new" : "Show changes";
   if (newCount) say(`New calls waiting: ${newCount}`);
 }
 

@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.refusals = Refusals()
+    app.feed.last_refusal = lambda: app.refusals.last
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
     for module in (live, board_page, call, wall, recordings, account, health, api):
         app.register_blueprint(module.blueprint)

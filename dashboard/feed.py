@@ -62,6 +62,8 @@ class Feed:
         self.ring = Ring()
         self.closing = False
         self.on_news: Callable[[], None] = lambda: None
+        self.last_refusal: Callable[[], notices.Refusal | None] = lambda: None
+        """Whoever keeps the door tells of the last report that was turned away."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.day = self.today
@@ -69,7 +71,7 @@ class Feed:
         self.beats = 0
         self.figures_seq = 0
         """The number that figures on pages may be of: they move less often than rows."""
-        self.notices = ""
+        self.notices = self.silence = ""
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
         self._usual_at: datetime | None = None
@@ -205,16 +207,19 @@ class Feed:
         self._wake()
 
     def _refresh_notices(self) -> None:
-        notices_now = self._draw.notices(self._notices())
+        found = self._notices()
+        notices_now = self._draw.notices(found)
         if notices_now != self.notices:
             self.notices = notices_now
+            self.silence = self._draw.notices([notice for notice in found if notice.kind == "silence"])
 
     def _notices(self) -> list[Notice]:
         now = self.now
         if not self.index.figures(CallFilter(), now.date()).calls:
-            return [notices.connection(self._trouble, self._last_report_at, now)]
+            return [notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)]
         doubt = self._zone_doubt.sentence(self._source_zone)
         found = (
+            notices.refused(self.last_refusal(), now),
             notices.trouble(self._trouble, now),
             notices.silence(self._calling_hours, self._last_report_at, now),
             Notice("clock", doubt) if doubt else None,

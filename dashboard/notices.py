@@ -30,14 +30,35 @@ class Trouble(NamedTuple):
     event: str
 
 
-def connection(trouble: Trouble | None, last_at: int | None, now: datetime) -> Notice:
+class Refusal(NamedTuple):
+    """A report that was turned away: when (microseconds since 1970, UTC), and a sentence that says what was wrong."""
+
+    at: int
+    problem: str
+
+
+def connection(trouble: Trouble | None, last_at: int | None, refusal: Refusal | None, now: datetime) -> Notice:
     """Before the first real call: how far the connection with the platform has come. `now` is in the board's zone."""
+    if refusal is not None and refusal.at > (last_at or 0):
+        return _refused(refusal, _zone(now))
     if trouble is not None and trouble.received_at == last_at:
         return Notice("trouble", _trouble_words(trouble, _zone(now)))
     if last_at is not None:
         words = f"A report arrived at {_clock(last_at, _zone(now))}: this board takes in what reaches it."
         return Notice("arrived", f"{words} Waiting for the first real call.")
     return Notice("waiting", "Waiting for the first report from CallKaro.")
+
+
+def refused(refusal: Refusal | None, now: datetime) -> Notice | None:
+    """A report with a wrong secret, or none, for an hour: the platform sends it no second time."""
+    if refusal is None or now - _moment(refusal.at, _zone(now)) > timedelta(minutes=TROUBLE_MINUTES):
+        return None
+    return _refused(refusal, _zone(now))
+
+
+def _refused(refusal: Refusal, zone: ZoneInfo) -> Notice:
+    words = f"{refusal.problem} That was at {_clock(refusal.at, zone)}; nothing of it was stored."
+    return Notice("trouble", f"{words} `python -m dashboard connect` prints what to paste into CallKaro.")
 
 
 def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:

@@ -86,13 +86,19 @@ async function redraw() {
   if (!(await drawBoard(location.search))) setTimeout(redraw, RETRY_MS);
 }
 
-// Whether the board of this filter has come.
 async function drawBoard(search) {
-  const before = byId("board");
-  await htmx.ajax("GET", "/" + search, { target: "#board", select: "#board", swap: "outerHTML" }).catch(() => {});
-  if (byId("board") === before) return false;
-  document.dispatchEvent(new CustomEvent("board:redrawn"));
-  return true;
+  const hasCome = await replace("board", "/" + search, "#board");
+  if (hasCome) document.dispatchEvent(new CustomEvent("board:redrawn"));
+  return hasCome;
+}
+
+// Whether the part has come from that address.
+async function replace(id, address, select) {
+  const before = byId(id);
+  document.body.ariaBusy = "true";
+  await htmx.ajax("GET", address, { target: "#" + id, select, swap: "outerHTML" }).catch(() => {});
+  document.body.ariaBusy = null;
+  return byId(id) !== before;
 }
 
 // --- what is said aloud

@@ -19,12 +19,10 @@ function pushAtSwap(address) {
 }
 
 async function openCall(id, { push = true } = {}) {
-  const before = byId("call");
   const address = `/calls/${id}${location.search}`;
   if (push) pushAtSwap(address);
-  await htmx.ajax("GET", address, { target: "#call", swap: "outerHTML" }).catch(() => {});
   // The server's own page says what went wrong.
-  if (byId("call") === before) return location.assign(address);
+  if (!(await replace("call", address))) return location.assign(address);
   if (!listScroll) listScroll = scrollY;
   byId("call").scrollTop = 0;
   if (isNarrow()) scrollTo(0, 0);
@@ -58,7 +56,7 @@ document.addEventListener("list:settled", () => {
   if (!row || row.dataset.seq === call.dataset.seq) return;
   call.dataset.seq = row.dataset.seq;
   // A recording that has come is put in; what is being read or heard stays until it is asked for.
-  if (!call.querySelector("audio")) htmx.ajax("GET", `/calls/${openId()}`, { target: "#player", select: "#player", swap: "outerHTML" }).then(readyPlayer);
+  if (!call.querySelector("audio")) replace("player", `/calls/${openId()}`, "#player").then(readyPlayer);
   byId("call-changed").hidden = false;
 });
 

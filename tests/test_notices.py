@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.calls import micros
 from dashboard.hours import read_calling_hours
-from dashboard.notices import Trouble, connection, silence, trouble
+from dashboard.notices import Refusal, Trouble, connection, refused, silence, trouble
 
 INDIA = ZoneInfo("Asia/Kolkata")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=INDIA)
@@ -19,12 +19,12 @@ def ago(**time: float) -> int:
 
 
 def test_a_board_that_never_heard_anything_waits() -> None:
-    assert connection(None, None, NOON) == ("waiting", "Waiting for the first report from CallKaro.")
+    assert connection(None, None, None, NOON) == ("waiting", "Waiting for the first report from CallKaro.")
 
 
 def test_an_unreadable_first_report_is_told_with_what_was_wrong() -> None:
     last = ago(minutes=1)
-    notice = connection(Trouble(last, "The body is not JSON.", ""), last, NOON)
+    notice = connection(Trouble(last, "The body is not JSON.", ""), last, None, NOON)
     assert notice.kind == "trouble"
     assert "at 11:59:00" in notice.words
     assert "The body is not JSON." in notice.words
@@ -32,13 +32,13 @@ def test_an_unreadable_first_report_is_told_with_what_was_wrong() -> None:
 
 def test_another_event_says_which_one_to_choose() -> None:
     last = ago(minutes=1)
-    words = connection(Trouble(last, "", "message_received"), last, NOON).words
+    words = connection(Trouble(last, "", "message_received"), last, None, NOON).words
     assert "'message_received'" in words
     assert "choose call_ended" in words
 
 
 def test_a_report_that_came_after_the_trouble_says_that_it_works() -> None:
-    assert connection(Trouble(ago(minutes=5), "Not JSON.", ""), ago(minutes=1), NOON).kind == "arrived"
+    assert connection(Trouble(ago(minutes=5), "Not JSON.", ""), ago(minutes=1), None, NOON).kind == "arrived"
 
 
 def test_trouble_is_told_for_an_hour_and_other_events_are_none() -> None:
@@ -65,3 +65,18 @@ def test_silence_since_another_day_names_the_day() -> None:
 def test_a_board_without_hours_or_without_reports_keeps_quiet() -> None:
     assert silence(None, ago(days=2), NOON) is None
     assert silence(ALWAYS, None, NOON) is None
+
+
+def test_a_report_with_a_wrong_secret_is_told_with_the_way_out() -> None:
+    notice = refused(Refusal(ago(minutes=5), "A report came with a wrong secret."), NOON)
+    assert notice is not None
+    assert "at 11:55:00" in notice.words
+    assert "dashboard connect" in notice.words
+    assert refused(Refusal(ago(minutes=61), "Wrong."), NOON) is None
+    assert refused(None, NOON) is None
+
+
+def test_before_the_first_call_the_newest_of_refusal_and_report_is_told() -> None:
+    refusal = Refusal(ago(minutes=5), "A report came with a wrong secret.")
+    assert "wrong secret" in connection(None, ago(minutes=6), refusal, NOON).words
+    assert connection(None, ago(minutes=4), refusal, NOON).kind == "arrived"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import NamedTuple
 
+from dashboard.notices import Refusal
 from dashboard.settings import CONNECT_COMMAND
 
 log = logging.getLogger(__name__)
@@ -19,13 +19,6 @@ UNGUARDED = "A report came from another machine, or through a tunnel or proxy, b
 
 # A campaign sends the same mistake several times a second, and so does a stranger who guesses.
 _SECONDS_BETWEEN_LINES = 60.0
-
-
-class Refusal(NamedTuple):
-    """When (microseconds since 1970, UTC), and a sentence that says what was wrong."""
-
-    at: int
-    problem: str
 
 
 class Refusals:

@@ -274,3 +274,19 @@ def test_eight_tabs_are_all_live_when_somebody_looks_at_them(board: RunningBoard
         expect(tab.locator("body")).to_have_attribute("data-live", "on")
         expect(tab.locator("#calls > tr")).to_have_count(1)
         tab.evaluate("() => window.hide(true)")
+
+
+def test_a_hidden_tab_that_asked_to_be_told_counts_conversions_in_its_title(board: RunningBoard, pages: Pages) -> None:
+    page = pages.open(board.url)
+    page.locator("summary", has_text="Alerts").click()
+    page.get_by_label("Sound when a call converts").check()
+    expect(page.locator("body")).to_have_attribute("data-live", "on")
+    page.evaluate(HIDEABLE)
+    page.evaluate("() => window.hide(true)")
+    board.post(named("Asha", conversion_status=False))
+    board.post(named("Bina", conversion_status=True))
+    board.post(named("Asha", conversion_status=True))
+    expect(page).to_have_title("(2) Callboard")
+    page.evaluate("() => window.hide(false)")
+    expect(page).to_have_title("Callboard")
+    expect(page.locator("#calls > tr")).to_have_count(2)

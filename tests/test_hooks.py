@@ -267,7 +267,7 @@ def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board:
     # By its own account alone, before a byte of it came.
     assert raw(board, f"{start}Content-Length: 99999999999\n\n") == b"HTTP/1.1 413"
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    assert raw(board, f"{start}Transfer-Encoding: chunked\n\n", chunk * 33) == b"HTTP/1.1 413"
+    assert raw(board, f"{start}Transfer-Encoding: chunked\n\n", chunk * 33 + b"0\r\n\r\n") == b"HTTP/1.1 413"
     url = board.url + WEBHOOK
     with httpx.Client(trust_env=False) as client:
         assert (
@@ -284,3 +284,18 @@ def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board:
         assert "canary" not in answer.text + str(answer.headers)
     for path in (board.log, *board.database_file.parent.glob("callboard.db*")):
         assert b"canary" not in path.read_bytes(), path.name
+
+
+def test_a_sender_that_writes_first_and_then_reads_hears_that_its_body_is_too_large(
+    start_board: Callable[..., RunningBoard],
+) -> None:
+    """As a proxy does: one that is cut off while it sends makes a 502 of our 413."""
+    board = start_board()
+    body = bytes(3 * LARGEST_BODY)
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", board.port), timeout=5) as connection:
+            connection.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n" % WEBHOOK.encode())
+            connection.sendall(b"Content-Length: %d\r\n\r\n" % len(body))
+            for start in range(0, len(body), 65536):
+                connection.sendall(body[start : start + 65536])
+            assert connection.recv(12) == b"HTTP/1.1 413"

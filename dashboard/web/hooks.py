@@ -11,6 +11,7 @@ import hmac
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -31,6 +32,9 @@ LARGEST_BODY = 2 * 2**20
 # From the request's headers to our answer, a slow body included: the platform gives up at 5 s.
 ANSWER_SECONDS = 4.3
 BODY_SECONDS = 3.5
+# How much of a body that is too large may pass before it is refused, and for how long.
+DRAIN_SECONDS = 1.0
+MOST_DRAINED = 16 * 2**20
 RETRY_AFTER_SECONDS = b"5"
 _LONGEST_HEADER = 200
 # Larger ones are read in a thread: half a second of it would hold up every other report and every stream.
@@ -162,21 +166,23 @@ class _TooLarge(Exception):
 
 
 async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The whole body; None when its sender has left. Raises _TooLarge as soon as it is known to be."""
+    """The whole body; None when its sender has left. Raises _TooLarge, after having let the rest pass."""
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > LARGEST_BODY:
+    if length.isdigit() and int(length) > MOST_DRAINED:
         raise _TooLarge
     parts, size = [], 0
-    while True:
+    while size <= LARGEST_BODY:
         message = await receive()
         if message["type"] != "http.request":
             return None
         parts.append(message["body"])
         size += len(parts[-1])
-        if size > LARGEST_BODY:
-            raise _TooLarge
         if not message["more_body"]:
+            if size > LARGEST_BODY:
+                raise _TooLarge
             return b"".join(parts)
+    await _drain(receive)
+    raise _TooLarge
 
 
 def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:
@@ -188,6 +194,18 @@ def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:
         query = parse_qs(text, encoding="utf-8", errors="surrogateescape")
         given = query.get("token", [""])[0].encode("utf-8", "surrogateescape")
     return given.strip()
+
+
+async def _drain(receive: ASGIReceiveCallable) -> None:
+    """Let the rest of a body pass: a proxy that is cut off while it sends makes a 502 of our 413."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while size < MOST_DRAINED:
+                message = await receive()
+                if message["type"] != "http.request" or not message["more_body"]:
+                    return
+                size += len(message["body"])
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

@@ -43,7 +43,7 @@ EXPECTED_STATUSES = {200, 400}
 _PATIENCE = 30.0
 _ZONE = ZoneInfo("Asia/Kolkata")
 _EARLIEST, _LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000, 2100))
-_SHOWN = re.compile(rb'<tr id="call-(\d+)"')
+_SHOWN = re.compile(rb'<tr id="call-(\d+)" class=')
 # Pieces of the hostile markup, as they would stand in a page if they were not escaped.
 _THROUGH = re.compile(
     rb"<script>alert|<img src=x|<h1>out|<hx-partial hx-target='body'|' onmouseover='alert"

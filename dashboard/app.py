@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 # What a page may send: its forms are small.
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
+# What comes from these must never be put into a page as a sentence would be.
+STREAMS = ("/live", "/wall/live")
 # A file system refuses longer names with an error that is no 404.
 LONGEST_NAME = 200
 
@@ -144,7 +146,7 @@ def _version_of(folder: Path) -> str:
 
 async def _explain(problem: HTTPException) -> ResponseReturnValue:
     status = problem.code or 500
-    if request.path == "/live":
+    if request.path in STREAMS:
         return Response(b"", status)
     titles = {404: "There is nothing here", 405: "This cannot be done here", 413: "Too large"}
     return problem_page(status, titles.get(status, problem.name), _sentences(status))
@@ -153,7 +155,7 @@ async def _explain(problem: HTTPException) -> ResponseReturnValue:
 async def _apologise(problem: Exception) -> ResponseReturnValue:
     # The path alone: a query can hold the webhook's secret.
     log.error("%s %.200r failed", request.method, request.path, exc_info=problem)
-    if request.path == "/live":
+    if request.path in STREAMS:
         return Response(b"", 503)
     sentence = "Something failed on the server; its log says what. Calls are still taken in. Try again in a moment."
     return problem_page(500, "This page could not be shown", sentence)

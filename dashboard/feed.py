@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -66,11 +66,11 @@ class Feed:
         """Whoever keeps the door tells of the last report that was turned away."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
-        self.day = self.today
-        """The day of the last piece of news: what all pages are compared with at one go."""
+        self.today = self.now.date()
+        """The day of the last piece of news: pages, figures and streams turn it together."""
         self.beats = 0
-        self.figures_seq = 0
-        """The number that figures on pages may be of: they move less often than rows."""
+        self.figures_version = 0
+        """Goes up when figures may be drawn anew: they move less often than rows, and "usual" with every minute."""
         self.notices = self.silence = ""
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
@@ -84,10 +84,6 @@ class Feed:
     def now(self) -> datetime:
         """The board's clock, in the board's zone."""
         return self._now().astimezone(self._draw.timezone)
-
-    @property
-    def today(self) -> date:
-        return self.now.date()
 
     def close(self) -> None:
         """End every stream; each page comes back by itself with its cursor."""
@@ -151,11 +147,15 @@ class Feed:
             usual=self.usual(overview),
         )
 
+    @property
+    def _minute(self) -> datetime:
+        return self.now.replace(second=0, microsecond=0)
+
     def usual(self, wanted: CallFilter) -> Usual | None:
         """For a view of today: what the same weekday had come to by this minute; the same for a whole minute."""
         if wanted.period != "today":
             return None
-        minute = self.now.replace(second=0, microsecond=0)
+        minute = self._minute
         if minute != self._usual_at:
             self._usual_at, self._usual = minute, {}
         if wanted not in self._usual:
@@ -172,7 +172,7 @@ class Feed:
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             self.index.load(facts)
             last_id = facts[-1].id
-        self.head = self.ring.start = self.figures_seq = head
+        self.head = self.ring.start = head
         await self._hear(max(0, head - _LOOK_BACK))
         # What changed while the chunks were read comes in the ordinary way.
         await self.look()
@@ -227,7 +227,7 @@ class Feed:
         return [notice for notice in found if notice]
 
     def _refresh_figures(self) -> None:
-        self.figures_seq = self.head
+        self.figures_version += 1
         self._refresh_notices()
         self._figures_at = time.monotonic()
 
@@ -236,12 +236,17 @@ class Feed:
         if not self.closing:
             # First of all: a page that cannot be drawn must not end the heartbeat of all others.
             asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
-        self._refresh_notices()
         self.beats += 1
+        try:
+            self._refresh_notices()
+        except Exception:
+            log.exception("the notices cannot be drawn")
+        if self._usual and self._usual_at != self._minute:
+            self.figures_version += 1
         self._wake()
 
     def _wake(self) -> None:
-        self.day = self.today
+        self.today = self.now.date()
         moved, self.moved = self.moved, asyncio.Event()
         moved.set()
         self.on_news()

@@ -95,8 +95,8 @@ class Renderer:
         return f'<hx-upsert hx-target="#calls" key="data-key" sort="desc">{self.call_row(row)}</hx-upsert>'
 
     def drop_call(self, call_id: int) -> str:
-        """Takes the row off a page that has it; on any other nothing happens."""
-        return f'<hx-partial hx-target="#call-{call_id}" hx-swap="delete"></hx-partial>'
+        """Takes the row off a page that has it, shown or waiting to be shown; `list.js` reads the mark."""
+        return f'<hx-upsert hx-target="#calls"><tr id="call-{call_id}" data-gone></tr></hx-upsert>'
 
     def replacing(self, target: str, html: str) -> str:
         """Changes a part of the page to what it is now; morphed, so that focus and pointer stay where they are."""

@@ -120,6 +120,9 @@ def add_lines(path: Path, lines: Sequence[str]) -> None:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(before + gap + "".join(f"{line}\n" for line in lines))
                 file.flush()
+                if os.geteuid() == 0:  # or the board's own user could not read what root has added
+                    owner = (path if path.exists() else path.parent).stat()
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 os.fsync(descriptor)
             draft.replace(path)
         finally:

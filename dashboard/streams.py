@@ -40,7 +40,7 @@ class View:
         self.batches: dict[int, bytes] = {}
         self.batches_head = 0
         self.figures = self.outside = b""
-        self.figures_seq = -1
+        self.figures_version = -1
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Page:
     day: date
     beats: int
     cursor: int = 0
-    figures_seq: int = 0
+    figures_version: int = -1
     figures: bytes = b""
     outside: bytes = b""
     notices: str = ""
@@ -96,7 +96,7 @@ class Streams:
         view = self._views.get(wanted)
         if view is None:
             view = self._views[wanted] = View(wanted)
-        page = _Page(view, day or self.feed.day, self.feed.beats)
+        page = _Page(view, day or self.feed.today, self.feed.beats)
         yield sse_comment()
         head = await self._table_head()
         if cursor is None or head is None or not 0 <= cursor <= head:
@@ -105,7 +105,6 @@ class Streams:
             await self._until_closed()
             return
         page.cursor = cursor
-        page.figures_seq = -1 if is_back else cursor
         if cursor == self.feed.head and not is_back:
             page.figures, page.outside = self._figures_of(view)
         while not self.feed.closing:
@@ -131,7 +130,7 @@ class Streams:
         yield sse_comment()
         while not self.feed.closing:
             moved = self.feed.moved
-            state = (self.feed.figures_seq, self.feed.notices, self.feed.day)
+            state = (self.feed.figures_version, self.feed.notices, self.feed.today)
             if state != drawn_at:
                 html = await self._patiently(draw)
                 drawn_at = state
@@ -216,8 +215,8 @@ class Streams:
             if batch is None:
                 return None
             chunk, page.cursor = batch, self.feed.head
-        if page.figures_seq < self.feed.figures_seq:
-            page.figures_seq = self.feed.figures_seq
+        if page.figures_version != self.feed.figures_version:
+            page.figures_version = self.feed.figures_version
             figures, outside = self._figures_of(page.view)
             if figures != page.figures:
                 page.figures = figures
@@ -231,7 +230,7 @@ class Streams:
         return chunk
 
     def _is_of_another_day(self, page: _Page) -> bool:
-        return page.day != self.feed.day and bool(page.view.wanted.period)
+        return page.day != self.feed.today and bool(page.view.wanted.period)
 
     def _batch_since(self, view: View, cursor: int) -> bytes | None:
         """The rows after a cursor, up to the head, as bytes; None if the ring lacks some or they are too many."""
@@ -247,7 +246,7 @@ class Streams:
         return batch
 
     def _batch(self, wanted: CallFilter, cursor: int, frames: list[Frame], upto: int) -> bytes:
-        today, timezone = self.feed.day, self._draw.timezone
+        today, timezone = self.feed.today, self._draw.timezone
         parts = []
         for frame in frames:
             if wanted.is_bare or matches(frame.facts, wanted, today=today, timezone=timezone):
@@ -260,8 +259,8 @@ class Streams:
         return b"".join(parts)
 
     def _figures_of(self, view: View) -> tuple[bytes, bytes]:
-        if view.figures_seq != self.feed.figures_seq:
-            view.figures_seq = self.feed.figures_seq
+        if view.figures_version != self.feed.figures_version:
+            view.figures_version = self.feed.figures_version
             view.figures = sse_frame(self._draw.replacing("#figures", self.feed.strip(view.wanted)))
             if not view.wanted.is_bare:
                 view.outside = sse_frame(self._draw.replacing("#outside", self.feed.outside(view.wanted)))

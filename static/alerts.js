@@ -36,7 +36,6 @@ function showUnseen(count) {
   document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
 }
 
-// Two short tones, made here: nothing to load.
 function chime() {
   audioContext ??= new AudioContext();
   for (const [after, pitch] of [[0, 660], [0.14, 880]]) {
@@ -56,7 +55,7 @@ for (const alert of ALERTS) {
   box.closest("details").hidden = false;
   box.checked = wants(alert);
   box.addEventListener("change", async () => {
-    if (box.checked && alert === "notice" && (await Notification.requestPermission()) !== "granted") {
+    if (box.checked && alert === "notice" && (await window.Notification?.requestPermission()) !== "granted") {
       box.checked = false;
       byId("alerts-problem").hidden = false;
     }

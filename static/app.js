@@ -43,7 +43,7 @@ document.addEventListener("htmx:sse:after:connection", (event) => {
 });
 document.addEventListener("htmx:sse:after:message", heard);
 document.addEventListener("beat", heard);
-// Comes before every attempt to connect again, so also right after a stream has ended.
+// Also right after a stream has ended.
 document.addEventListener("htmx:sse:before:connection", (event) => {
   if (event.detail.connection.attempt > 0) lost();
 });
@@ -53,12 +53,12 @@ document.addEventListener("htmx:sse:error", (event) => {
 });
 document.addEventListener("htmx:sse:close", lost);
 document.addEventListener("visibilitychange", () => {
-  // hx-sse lets go of the stream of a hidden tab and resumes by id, unless the tab has asked to be told of conversions.
+  // hx-sse lets go of a hidden tab's stream, unless it asked to be told of conversions.
   if (document.hidden && htmx.config.sse.pauseOnBackground !== false) setLive(false, "Paused");
 });
 window.addEventListener("offline", lost);
 
-// A connection whose other end is gone without a word looks open for ever: nothing heard for long is not live.
+// Nothing heard for long is not live, whatever the connection says.
 setInterval(() => {
   showAge();
   if (document.hidden || !live.heardAt || Date.now() - live.heardAt < STALE_MS) return;
@@ -71,34 +71,38 @@ setInterval(() => {
 
 // The server says that this page is too far behind, or that the day has turned: draw it anew.
 // Not all at once: every open page may have been told in the same moment.
-document.addEventListener("reload", () => setTimeout(byId("board") ? redraw : renew, Math.random() * RETRY_MS));
-
-// A page that is left for one that does not come stays away: first it is made sure that the server is there.
-async function renew() {
-  const answer = await fetch(location.href).catch(() => null);
-  if (answer?.ok) location.reload();
-  else setTimeout(renew, RETRY_MS);
-}
+document.addEventListener("reload", () => byId("board") && setTimeout(redraw, Math.random() * RETRY_MS));
 
 // Everything but the open call, from the server; tried until it is there.
 async function redraw() {
   setLive(false, "Reconnecting");
-  if (!(await drawBoard(location.search))) setTimeout(redraw, RETRY_MS);
+  if ((await drawBoard(location.search)) === false) setTimeout(redraw, RETRY_MS);
 }
 
-async function drawBoard(search) {
-  const hasCome = await replace("board", "/" + search, "#board");
+async function drawBoard(search, address) {
+  const hasCome = await replace("board", "/" + search, address);
   if (hasCome) document.dispatchEvent(new CustomEvent("board:redrawn"));
   return hasCome;
 }
 
-// Whether the part has come from that address.
-async function replace(id, address, select) {
-  const before = byId(id);
+const turns = {};
+
+// Puts what that address has for a part of the page in its place, and gives the page its new address.
+// False: the server is away, and the page stays as it is. Undefined: something else was asked for meanwhile.
+async function replace(id, from, address) {
+  const turn = (turns[id] = (turns[id] ?? 0) + 1);
   document.body.ariaBusy = "true";
-  await htmx.ajax("GET", address, { target: "#" + id, select, swap: "outerHTML" }).catch(() => {});
+  const headers = { "HX-Request": "true", "HX-Request-Type": id === "call" ? "partial" : "full" };
+  const answer = await fetch(from, { headers }).catch(() => null);
+  const text = await answer?.text().catch(() => null);
+  if (turn !== turns[id]) return undefined;
   document.body.ariaBusy = null;
-  return byId(id) !== before;
+  if (text == null || answer.status > 500) return lost() ?? false;
+  if (!answer.ok) return location.assign(from); // the server's own page says what is wrong
+  if (address) history.pushState(null, "", address());
+  const swap = "outerHTML" + (id === "call" ? "" : " ignoreTitle:true");
+  await htmx.swap({ text, target: "#" + id, select: "#" + id, swap, sourceElement: document.body });
+  return true;
 }
 
 // --- what is said aloud

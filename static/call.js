@@ -2,27 +2,21 @@
 "use strict";
 
 const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
-const STEP_SECONDS = 5;
 
 const openId = () => byId("call")?.dataset.call ?? "";
 const idIn = (path) => path.match(/^\/calls\/(\d+)$/)?.[1] ?? "";
 const rowOf = (id) => byId("call-" + id);
-const title = document.title;
 const isNarrow = () => innerWidth < 900; // where the call stands in the place of the list
 let listScroll = 0;
 
 // --- opening and closing
 
-// Address and content change together.
-function pushAtSwap(address) {
-  document.addEventListener("htmx:before:swap", () => history.pushState(null, "", address), { once: true });
-}
+let askedId = null; // which may not have come yet
 
 async function openCall(id, { push = true } = {}) {
-  const address = `/calls/${id}${location.search}`;
-  if (push) pushAtSwap(address);
-  // The server's own page says what went wrong.
-  if (!(await replace("call", address))) return location.assign(address);
+  askedId = id;
+  const address = () => `/calls/${id}${location.search}`;
+  if (!(await replace("call", address(), push && address))) return;
   if (!listScroll) listScroll = scrollY;
   byId("call").scrollTop = 0;
   if (isNarrow()) scrollTo(0, 0);
@@ -36,7 +30,8 @@ function closeCall({ push = true } = {}) {
   call.hidden = true;
   delete call.dataset.call;
   if (push) history.pushState(null, "", "/" + location.search);
-  document.title = title;
+  document.title = byId("board").dataset.title;
+  askedId = null;
   markOpen();
   row?.querySelector("a").focus({ preventScroll: true });
   if (isNarrow()) scrollTo(0, listScroll);
@@ -52,11 +47,11 @@ function markOpen() {
 document.addEventListener("list:settled", () => {
   markOpen();
   const call = byId("call");
-  const row = rowOf(openId());
-  if (!row || row.dataset.seq === call.dataset.seq) return;
+  const row = held.get("call-" + openId()) ?? rowOf(openId());
+  if (!(row?.dataset.seq - call.dataset.seq > 0)) return;
   call.dataset.seq = row.dataset.seq;
   // A recording that has come is put in; what is being read or heard stays until it is asked for.
-  if (!call.querySelector("audio")) replace("player", `/calls/${openId()}`, "#player").then(readyPlayer);
+  if (!call.querySelector("audio")) replace("player", `/calls/${openId()}`).then(readyPlayer);
   byId("call-changed").hidden = false;
 });
 
@@ -83,10 +78,12 @@ document.addEventListener("click", (event) => {
 
 // --- the filter and the way back
 
+let asked = location.search; // the filter, which may not have come yet
+
 async function filterBy(search, link) {
   const menu = link?.closest("details[data-choice]")?.dataset.choice;
-  pushAtSwap((openId() ? `/calls/${openId()}` : "/") + search);
-  if (!(await drawBoard(search))) return location.assign("/" + search);
+  asked = search;
+  await drawBoard(search, () => (openId() ? `/calls/${openId()}` : "/") + search);
   const again = menu && document.querySelector(`details[data-choice="${menu}"]`);
   if (again) {
     again.open = true;
@@ -97,6 +94,7 @@ async function filterBy(search, link) {
 // The list stays when only the call is another.
 window.addEventListener("popstate", () => {
   const id = idIn(location.pathname);
+  asked = location.search;
   if (location.search.slice(1) !== byId("board").dataset.query) redraw();
   if (id && id !== openId()) openCall(id, { push: false });
   else if (!id && openId()) closeCall({ push: false });
@@ -124,7 +122,6 @@ function readyPlayer() {
 function setSpeed(speed) {
   const audio = audioOf();
   if (!audio || !SPEEDS.includes(speed)) return;
-  // The default as well: a source that is loaded afterwards takes it.
   audio.playbackRate = audio.defaultPlaybackRate = speed;
   byId("speed").textContent = `${speed}×`;
   localStorage.setItem("speed", speed);
@@ -149,7 +146,7 @@ function changeSpeed(by) {
 
 function neighbour(by) {
   const rows = [...byId("calls").children];
-  const at = rows.findIndex((row) => row.id === "call-" + openId());
+  const at = rows.findIndex((row) => row.id === "call-" + (askedId ?? openId()));
   const row = at < 0 ? rows[0] : rows[at + by];
   if (!row) return;
   openCall(row.id.slice(5));
@@ -164,7 +161,7 @@ function openCampaigns() {
 }
 
 function toggleToday() {
-  const search = new URLSearchParams(location.search);
+  const search = new URLSearchParams(asked);
   const isToday = search.get("period") === "today";
   for (const name of ["period", "from", "to"]) search.delete(name);
   if (!isToday) search.set("period", "today");
@@ -184,8 +181,8 @@ const KEYS = {
   k: () => neighbour(-1),
   n: () => showNew(),
   " ": playOrPause,
-  ArrowLeft: () => step(-STEP_SECONDS),
-  ArrowRight: () => step(STEP_SECONDS),
+  ArrowLeft: () => step(-5),
+  ArrowRight: () => step(5),
   "[": () => changeSpeed(-1),
   "]": () => changeSpeed(1),
   c: openCampaigns,

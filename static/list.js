@@ -6,67 +6,60 @@ const MOST_HELD = 1_000;
 
 // Rows that came while somebody reads, by id; null for one that left.
 const held = new Map();
-let heldTooMany = false;
-let newCount = 0;
+let tooMany = 0; // that were held, and are drawn anew when asked for
 
 document.addEventListener("htmx:before:swap", (event) => {
-  const tasks = event.detail.tasks;
-  for (const task of [...tasks]) {
-    if (task.swapSpec?.style === "upsert") settleRows(task.fragment);
-    else if (task.swapSpec?.style === "delete" && holdsDrop(task)) tasks.splice(tasks.indexOf(task), 1);
-  }
+  for (const task of event.detail.tasks) if (task.swapSpec?.style === "upsert") settleRows(task.fragment);
 });
 
 // hx-upsert replaces a row where it stands and inserts any other by its key. It does not know that a row whose time has
-// changed must move, that one older than the last here belongs further down, and that readers are not disturbed.
+// changed must move, that one older than the last here belongs further down, that some leave and somebody reads.
 function settleRows(fragment) {
   const calls = byId("calls");
   const oldest = olderRemain() ? calls.lastElementChild?.dataset.key : undefined;
   for (const row of [...fragment.children]) {
     const present = byId(row.id);
-    noteChange(row, present);
-    if (present && present.dataset.key === row.dataset.key && !held.has(row.id)) continue;
-    if (oldest && row.dataset.key < oldest) {
+    if ("gone" in row.dataset) {
       row.remove();
-      if (!present && "new" in row.dataset) noteLate();
-      present?.remove();
-      held.delete(row.id);
+      leave(row.id, present);
       continue;
     }
-    if (isReading() || held.has(row.id)) hold(row);
+    noteChange(row, held.get(row.id) ?? present);
+    if (present && present.dataset.key === row.dataset.key && !held.has(row.id)) continue;
+    if (oldest && row.dataset.key < oldest && !loadingOlder?.isConnected) {
+      row.remove();
+      leave(row.id, present);
+    } else if (isReading() || held.has(row.id) || loadingOlder?.isConnected) hold(row);
     else present?.remove();
   }
+  showHeld();
 }
 
-function holdsDrop(task) {
-  const id = typeof task.target === "string" ? task.target.slice(1) : task.target?.id;
-  if (!byId(id)) return held.delete(id);
-  if (!isReading()) return false;
-  held.set(id, null);
-  showHeld();
-  return true;
+function leave(id, present) {
+  if (present && isReading()) return held.set(id, null);
+  held.delete(id);
+  present?.remove();
 }
 
 function hold(row) {
-  if (!held.has(row.id) && !byId(row.id)) newCount += 1;
   held.set(row.id, row);
   row.remove();
-  if (held.size > MOST_HELD) {
-    held.clear();
-    heldTooMany = true; // they are drawn anew when asked for
-  }
-  showHeld();
+  if (held.size <= MOST_HELD) return;
+  tooMany += held.size;
+  held.clear();
 }
 
 function showHeld() {
   const button = byId("held");
-  button.hidden = !held.size && !heldTooMany;
-  button.firstElementChild.textContent = newCount ? newCount + " new" : "Show changes";
-  if (newCount) say(`New calls waiting: ${newCount}`);
+  if (!button) return;
+  const count = tooMany + [...held].filter(([id, row]) => row && !byId(id)).length;
+  button.hidden = !held.size && !tooMany;
+  button.firstElementChild.textContent = count ? count + " new" : "Show changes";
+  if (count) say(`New calls waiting: ${count}`);
 }
 
 function showNew() {
-  if (heldTooMany) return redraw();
+  if (tooMany) return redraw();
   for (const [id, row] of held) {
     byId(id)?.remove();
     if (row) place(row);
@@ -78,8 +71,7 @@ function showNew() {
 
 function forgetHeld() {
   held.clear();
-  heldTooMany = false;
-  newCount = 0;
+  tooMany = 0;
   showHeld();
 }
 
@@ -105,7 +97,10 @@ let leaveTimer = null;
 function maybeLeft() {
   clearTimeout(leaveTimer);
   leaveTimer = setTimeout(() => {
-    if ((held.size || heldTooMany) && !isReading()) showNew();
+    if (isReading()) return;
+    delete byId("calls").dataset.grown;
+    if (held.size || tooMany) showNew();
+    else trimRows();
   }, 400);
 }
 
@@ -121,7 +116,6 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:after:swap", settled);
 document.addEventListener("board:redrawn", () => {
   outsideAtFirst = null;
-  late = 0;
   forgetHeld();
   settled();
 });
@@ -146,31 +140,28 @@ function trimRows({ asked = false } = {}) {
   older.hidden = false;
 }
 
-// Who asked for older calls keeps them: the list is trimmed only while it shows the newest.
+// Who asked for older calls keeps them while reading. What changes while they are on their way is put in afterwards.
+let loadingOlder = null; // the link, which goes when they have come
+
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#older a")) byId("calls").dataset.grown = "true";
+  const link = event.target.closest("#older a");
+  if (!link) return;
+  byId("calls").dataset.grown = "true";
+  loadingOlder = link;
 });
+document.addEventListener("htmx:error", () => (loadingOlder = null));
 
 const olderRemain = () => byId("older") && !byId("older").hidden;
 
-function noteChange(row, present) {
-  if (row.dataset.stage === "converted" && present?.dataset.stage !== "converted") {
+function noteChange(row, before) {
+  const isNew = !before && "new" in row.dataset;
+  if (row.dataset.stage === "converted" && (isNew || (before && before.dataset.stage !== "converted"))) {
     document.dispatchEvent(new CustomEvent("call:converted", { detail: row }));
   }
-  if (!present && "new" in row.dataset) say("A new call came in.");
+  if (isNew) say("A new call came in.");
 }
 
-// --- late calls, and calls outside the view
-
-let late = 0;
-
-function noteLate() {
-  const line = byId("late");
-  if (!line) return;
-  late += 1;
-  line.textContent = `${late} late ${late === 1 ? "call took its" : "calls took their"} place further down.`;
-  line.hidden = false;
-}
+// --- calls outside the view
 
 let outsideAtFirst = null;
 

@@ -11,3 +11,12 @@ async function keepAwake() {
 
 keepAwake();
 document.addEventListener("visibilitychange", () => document.hidden || keepAwake());
+
+// A page that is left for one that does not come stays away: first it is made sure that the server is there.
+async function renew() {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer?.ok) location.reload();
+  else setTimeout(renew, RETRY_MS);
+}
+
+document.addEventListener("reload", () => setTimeout(renew, Math.random() * RETRY_MS));

@@ -97,10 +97,10 @@ class Page:
             self.cursor = int(last_id)
 
     def _swap(self, html: str) -> None:
-        if row := re.match(r'<hx-upsert [^>]*><tr id="call-(\d+)"', html):
-            self.rows[int(row[1])] = html
-        elif gone := re.match(r'<hx-partial hx-target="#call-(\d+)" hx-swap="delete">', html):
+        if gone := re.match(r'<hx-upsert hx-target="#calls"><tr id="call-(\d+)" data-gone>', html):
             self.rows.pop(int(gone[1]), None)
+        elif row := re.match(r'<hx-upsert [^>]*><tr id="call-(\d+)"', html):
+            self.rows[int(row[1])] = html
         elif 'id="figures"' in html:
             self.figures = {
                 name: int(value) for name, value in re.findall(r'data-figure="(\w+)" data-value="(\d+)"', html)

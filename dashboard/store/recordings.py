@@ -56,7 +56,7 @@ def claim_due(session: Session, most: int) -> Sequence[Recording]:
     due = session.exec(
         select_model(Recording)
         .where(Recording.state == WAITING, Recording.due_at <= now)
-        # Newest first: people listen to what has just come in, while a backlog is still being fetched.
+        # The latest due first: people listen to what has just come in, while a backlog is still being fetched.
         .order_by(col(Recording.due_at).desc(), col(Recording.call_id).desc())
         .limit(most)
         .with_for_update(skip_locked=True)

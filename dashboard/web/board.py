@@ -39,11 +39,11 @@ assert set(_LABELS) == set(CHOICES)
 @blueprint.get("/")
 async def show_board() -> ResponseReturnValue:
     """The page of a filter; with `before=` a page of older calls."""
-    return await board_page(title="Callboard", call='<aside id="call" hidden></aside>')
+    return await board_page(call='<aside id="call" hidden></aside>')
 
 
-async def board_page(*, title: str, call: str) -> ResponseReturnValue:
-    """The list of this request's filter, and beside it one call, drawn already."""
+async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
+    """The list of this request's filter, and beside it one call, drawn already; `title` is the call's."""
     try:
         wanted = read_filter(request.args.items(multi=True))
     except BadFilter as problem:
@@ -65,6 +65,8 @@ async def board_page(*, title: str, call: str) -> ResponseReturnValue:
         "notices": feed.notices,
         "outside": feed.outside(wanted),
     }
+    live_url = "" if before else _live_url(wanted, cursor)
+    board_title = f"{', '.join(wanted.campaign)} · Callboard" if wanted.campaign else "Callboard"
     everything = len(feed.index)
     is_new = not feed.index.figures(CallFilter(), feed.today).calls
     rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
@@ -74,14 +76,15 @@ async def board_page(*, title: str, call: str) -> ResponseReturnValue:
         "board.html",
         at="board",
         **await viewer(),
-        title=f"{', '.join(wanted.campaign)} · {title}" if wanted.campaign else title,
+        title=title or board_title,
+        board_title=board_title,
         wanted=wanted,
         call=draw.markup(call),
         rows=[draw.markup(draw.call_row(row)) for row in rows],
         everything=everything,
         reading_older=before is not None,
         newest_url=f"/?{wanted.query()}" if not wanted.is_bare else "/",
-        live_url="" if before else _live_url(wanted, cursor),
+        live_url=live_url,
         setup=is_new,
         webhook_url=f"{board().settings.public_url or request.host_url.rstrip('/')}{WEBHOOK_PATH}",
         has_secret=bool(board().settings.webhook_secrets),

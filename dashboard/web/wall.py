@@ -14,7 +14,7 @@ from dashboard.feed import Feed
 from dashboard.filters import BadFilter, CallFilter, read_filter
 from dashboard.render import Renderer
 from dashboard.sse import sse_frame
-from dashboard.store.accounts import add_wall_link, end_wall_links
+from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
 from dashboard.web.door import signed_in_name
 from dashboard.web.live import STREAM_HEADERS
@@ -63,16 +63,24 @@ async def wall_live() -> ResponseReturnValue:
     if not board().feed.ready.is_set():
         return Response(b"", 503, headers={"Retry-After": "1"})
     is_outdated = request.args.get("drawn") != board().draw.static_version
-    response = Response(_stream(board().streams.watch(_draw(wanted)), is_outdated), 200, headers=STREAM_HEADERS)
+    key = request.args.get("key", "")
+    is_open = partial(board().database.read, partial(wall_query, token=key)) if key else None
+    frames = board().streams.watch(_draw(wanted))
+    response = Response(_stream(frames, is_outdated, is_open), 200, headers=STREAM_HEADERS)
     response.timeout = None
     return response
 
 
-async def _stream(frames: AsyncIterator[bytes], is_outdated: bool) -> AsyncIterator[bytes]:
+async def _stream(
+    frames: AsyncIterator[bytes], is_outdated: bool, is_open: Callable[[], Awaitable[str | None]] | None
+) -> AsyncIterator[bytes]:
     if is_outdated:
         # The board was brought up to date while the wall hung there: its page must be, too.
         yield sse_frame("", event="reload")
     async for frame in frames:
+        # Asked before each frame, and so with every heartbeat: a link that was ended shows nothing more.
+        if is_open is not None and await is_open() is None:
+            return
         yield frame
 
 
@@ -115,7 +123,7 @@ async def make_link() -> ResponseReturnValue:
 
 @blueprint.post("/wall/links/end")
 async def end_links() -> ResponseReturnValue:
-    """Every shared wall asks to sign in from now on, at its next connection."""
+    """Every shared wall asks to sign in from now on; those that hang see nothing more."""
     await board().database.write(end_wall_links)
     return redirect("/wall", 303)
 

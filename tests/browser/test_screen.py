@@ -290,3 +290,48 @@ def test_a_hidden_tab_that_asked_to_be_told_counts_conversions_in_its_title(boar
     page.evaluate("() => window.hide(false)")
     expect(page).to_have_title("Callboard")
     expect(page.locator("#calls > tr")).to_have_count(2)
+
+
+def test_a_call_that_waits_and_leaves_again_is_never_shown(board: RunningBoard, pages: Pages) -> None:
+    board.post(named("Asha", batchId="north"))
+    page = pages.open(f"{board.url}/?campaign=north")
+    page.locator("#call-1").hover()
+    board.post(named("Bina", batchId="north", minute=1))
+    expect(page.locator("#held")).to_have_text(re.compile("1 new"))
+    board.post(named("Bina", batchId="south", minute=1))
+    expect(page.locator("#held")).to_be_hidden()
+    page.locator(".brand").hover()
+    expect(page.locator("[data-figure=calls]")).to_have_attribute("data-value", "1")
+    assert rows(page) == ["Asha"]
+
+
+def test_quick_keys_overtake_each_other_and_the_page_stays(board: RunningBoard, pages: Pages) -> None:
+    for minute, name in enumerate(("Asha", "Bina", "Chitra")):
+        board.post(named(name, minute=minute))
+    page = pages.open(board.url)
+    page.evaluate("() => { window.isTheSame = true }")
+    for key in "jjj":
+        page.keyboard.press(key)
+    expect(page.locator("#call h2")).to_have_text("Asha")
+    page.keyboard.press("k")
+    page.keyboard.press("t")
+    page.wait_for_url("**/calls/2?period=today")
+    expect(page.locator("#call h2")).to_have_text("Bina")
+    for key in "tt":
+        page.keyboard.press(key)
+    expect(page.locator("#board")).to_have_attribute("data-query", "period=today")
+    assert page.evaluate("() => window.isTheSame")
+
+
+def test_a_click_while_the_server_is_away_leaves_the_board_where_it_is(board: RunningBoard, pages: Pages) -> None:
+    pages.allowed = ("Failed to load resource", "net::ERR", "htmx")
+    board.post(named("Asha"))
+    page = pages.open(board.url)
+    board.kill()
+    page.locator("#call-1 .who a").click()
+    expect(page.locator("body")).to_have_attribute("data-live", "off")
+    assert rows(page) == ["Asha"]
+    board.start()
+    expect(page.locator("body")).to_have_attribute("data-live", "on", timeout=10_000)
+    page.locator("#call-1 .who a").click()
+    expect(page.locator("#call h2")).to_have_text("Asha")

@@ -1,4 +1,4 @@
-// Sound, desktop notice and the count in the tab's title, for those who asked to be told of conversions.
+// Sound, notice and the count in the tab's title, for those who asked.
 "use strict";
 
 const ALERTS = ["sound", "notice"];

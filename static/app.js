@@ -35,6 +35,8 @@ function lost() {
   setLive(false, navigator.onLine ? "Reconnecting" : "Offline");
 }
 
+setLive(false, "Connecting");
+
 // --- the stream
 
 document.addEventListener("htmx:sse:after:connection", (event) => {
@@ -69,11 +71,10 @@ setInterval(() => {
 
 // --- redrawing
 
-// The server says that this page is too far behind, or that the day has turned: draw it anew.
-// Not all at once: every open page may have been told in the same moment.
+// The page is too far behind, or the day has turned. Not all at once: every page may have been told so.
 document.addEventListener("reload", () => byId("board") && setTimeout(redraw, Math.random() * RETRY_MS));
 
-// Everything but the open call, from the server; tried until it is there.
+// Everything but the open call; tried until it is there.
 async function redraw() {
   setLive(false, "Reconnecting");
   if ((await drawBoard(location.search)) === false) setTimeout(redraw, RETRY_MS);
@@ -87,8 +88,7 @@ async function drawBoard(search, address) {
 
 const turns = {};
 
-// Puts what that address has for a part of the page in its place, and gives the page its new address.
-// False: the server is away, and the page stays as it is. Undefined: something else was asked for meanwhile.
+// Puts a part from there in place. False: the server is away. Undefined: another was asked for meanwhile.
 async function replace(id, from, address) {
   const turn = (turns[id] = (turns[id] ?? 0) + 1);
   document.body.ariaBusy = "true";

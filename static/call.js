@@ -91,6 +91,12 @@ async function filterBy(search, link) {
   }
 }
 
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("#filters form")) return;
+  event.preventDefault();
+  filterBy("?" + new URLSearchParams([...new FormData(event.target)].filter(([, value]) => value)));
+});
+
 // The list stays when only the call is another.
 window.addEventListener("popstate", () => {
   const id = idIn(location.pathname);
@@ -100,7 +106,6 @@ window.addEventListener("popstate", () => {
   else if (!id && openId()) closeCall({ push: false });
 });
 
-// A click elsewhere closes a menu.
 document.addEventListener("pointerdown", (event) => {
   const inside = event.target.closest("details.choice");
   for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== inside) menu.open = false;

@@ -59,6 +59,7 @@ function showHeld() {
 }
 
 function showNew() {
+  byId("list").scrollTo(0, 0);
   if (tooMany) return redraw();
   for (const [id, row] of held) {
     byId(id)?.remove();
@@ -89,7 +90,7 @@ function isReading() {
   if (document.hidden || !list) return false;
   const inside = (part) => part && !part.hidden && (part.contains(document.activeElement) || part.matches(":hover"));
   const isScrolled = list.scrollTop > 4 || (list.scrollHeight <= list.clientHeight && list.getBoundingClientRect().top < 0);
-  return inside(list) || inside(call) || isScrolled;
+  return isScrolled || inside(list) || inside(call);
 }
 
 let leaveTimer = null;
@@ -106,9 +107,7 @@ function maybeLeft() {
 
 for (const type of ["pointerout", "focusout", "scroll"]) document.addEventListener(type, maybeLeft, { capture: true, passive: true });
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("#held")) return;
-  showNew();
-  byId("list").scrollTo({ top: 0 });
+  if (event.target.closest("#held")) showNew();
 });
 
 // --- after every change
@@ -140,7 +139,7 @@ function trimRows({ asked = false } = {}) {
   older.hidden = false;
 }
 
-// Who asked for older calls keeps them while reading. What changes while they are on their way is put in afterwards.
+// Who asked for older calls keeps them while reading; what changes on their way is put in afterwards.
 let loadingOlder = null; // the link, which goes when they have come
 
 document.addEventListener("click", (event) => {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic_core import from_json
 from quart import Blueprint, Response, request
@@ -160,7 +162,7 @@ def _draw(found: Found, renderer: Renderer, query: str, title: str) -> str:
         recording=found.recording,
         turns=shown(read_transcript(report.transcription, MOST_TURNS_SHOWN + 1), MOST_TURNS_SHOWN),
         variables=variables_of(report),
-        functions=functions_of(report),
+        functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
         fields=fields_of(data, found.call.try_count),
         reports=tell(found.deliveries),
@@ -182,18 +184,27 @@ def _variable(name: str, report: CallReport) -> tuple[str, JSON, JSON]:
     return name, "" if value is None else value, "" if comment is None else comment
 
 
-def functions_of(report: CallReport) -> Shown[Called]:
+def functions_of(report: CallReport, timezone: ZoneInfo) -> Shown[Called]:
     entries = shown(report.functions_called)
-    return Shown([_function(entry) for entry in entries.items], entries.more)
+    return Shown([_function(entry, timezone) for entry in entries.items], entries.more)
 
 
-def _function(entry: JSON) -> Called:
+def _function(entry: JSON, timezone: ZoneInfo) -> Called:
     if not isinstance(entry, dict):
         return Called(as_text(entry), "", "", None)
     success = entry.get("success")
     result = ("Succeeded" if success else "Failed") if isinstance(success, bool) else as_text(success)
     more = {key: value for key, value in entry.items() if key not in ("name", "success", "timestamp")}
-    return Called(as_text(entry.get("name")), result, as_text(entry.get("timestamp")), more)
+    return Called(as_text(entry.get("name")), result, _local(as_text(entry.get("timestamp")), timezone), more)
+
+
+def _local(timestamp: str, timezone: ZoneInfo) -> str:
+    """A function's time, which the platform writes in UTC, on the board's clock; what cannot be read, as it came."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        return f"{moment.astimezone(timezone):%-d %b %Y, %H:%M:%S}" if moment.tzinfo else timestamp
+    except (ValueError, OverflowError):
+        return timestamp
 
 
 def fields_of(data: dict[str, JSON], try_count: int) -> Shown[Field]:

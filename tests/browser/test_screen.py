@@ -335,3 +335,15 @@ def test_a_click_while_the_server_is_away_leaves_the_board_where_it_is(board: Ru
     expect(page.locator("body")).to_have_attribute("data-live", "on", timeout=10_000)
     page.locator("#call-1 .who a").click()
     expect(page.locator("#call h2")).to_have_text("Asha")
+
+
+def test_days_chosen_in_the_menu_keep_the_open_call(board: RunningBoard, pages: Pages) -> None:
+    board.post(named("Asha"))
+    page = pages.open(board.url)
+    open_first(page)
+    page.locator("summary", has_text="All time").click()
+    page.get_by_label("From", exact=True).fill("2026-01-01")
+    page.get_by_role("button", name="Show these days").click()
+    page.wait_for_url("**/calls/1?from=2026-01-01")
+    expect(page.locator("#calls > tr")).to_have_count(0)
+    expect(page.locator("#call h2")).to_have_text("Asha")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from html import unescape
 from itertools import islice
 from pathlib import Path
 from threading import Condition, Event, Thread, local
+from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,8 @@ from tests.events import read_events
 from tests.hostile import heavy_bodies, hostile_bodies
 
 WEBHOOK = "/webhook/call-webhook"
+WHOLE: Mapping[str, str] = MappingProxyType({})
+PART: Mapping[str, str] = MappingProxyType({"HX-Request-Type": "partial"})
 MOST_SECONDS = 1.0
 AT_ONCE = 2
 EXPECTED_STATUSES = {200, 400}
@@ -152,7 +155,8 @@ def draw_all(url: str, database: Path, open_page: OpenPage) -> list[Tally]:
         ids = [row[0] for row in connection.execute("SELECT id FROM call ORDER BY id")]
     calls = Tally("calls drawn")
     with _Clients(url) as clients:
-        for page in clients.each(lambda call_id: _get(clients.mine(), f"/calls/{call_id}"), ids):
+        # As a board asks for it; the list beside it is drawn by `_walk_board`.
+        for page in clients.each(lambda call_id: _get(clients.mine(), f"/calls/{call_id}", PART), ids):
             _judge(calls, page)
         board, listed = _walk_board(clients.mine())
     stream, streamed = open_page.judge(set(ids))
@@ -170,9 +174,9 @@ class _Page:
     seconds: float
 
 
-def _get(client: httpx.Client, path: str) -> _Page:
+def _get(client: httpx.Client, path: str, headers: Mapping[str, str] = WHOLE) -> _Page:
     began = time.perf_counter()
-    answer = client.get(path)
+    answer = client.get(path, headers=headers)
     return _Page(path, answer.status_code, answer.content, time.perf_counter() - began)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import psutil
-from playwright.sync_api import CDPSession, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from bench import load
 from bench.dom import ARGUMENTS, chromium_path, live_page
@@ -66,9 +67,19 @@ def main() -> int:
             rows = page.locator("#calls > tr").count()
             samples.append(_sample(server, devtools, sent, rows))
             print(f"minute {minute:3}  {sent:7,} calls  {_words(samples[-1])}", flush=True)
-        calls = int(page.locator("[data-figure=calls]").get_attribute("data-value") or 0)
+        calls = _calls_shown(page, sent)
     print(f"The page says {calls:,} calls; {sent:,} were acknowledged.")
     return _judge(samples) or int(calls != sent)
+
+
+def _calls_shown(page: Page, expected: int) -> int:
+    """The page's own count, once it says what is expected or has had five seconds to."""
+    until = time.monotonic() + 5
+    while True:
+        calls = int(page.locator("[data-figure=calls]").get_attribute("data-value") or 0)
+        if calls == expected or time.monotonic() > until:
+            return calls
+        page.wait_for_timeout(100)
 
 
 def _sample(server: Server, devtools: CDPSession, sent: int, rows: int) -> Sample:

@@ -59,7 +59,9 @@ def test_axe_finds_nothing_on_any_page(
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     found = []
-    for address in ("/", "/calls/5", "/?campaign=nowhere", "/wall", "/sign-in", "/nowhere"):
+    # What stands differently at every width, and what does not.
+    same = ("/?campaign=nowhere", "/sign-in", "/nowhere") if width in (390, 1440) else ()
+    for address in ("/", "/calls/5", "/wall", *same):
         page.goto(busy.url + address)
         found += complaints(page)
     page.goto(new.url)

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from dashboard import notices
 from dashboard.database import Database, head_of, kind_of
@@ -37,6 +38,14 @@ PAUSE_SECONDS = 0.05
 FIGURES_PAUSE_SECONDS = 0.25
 BEAT_SECONDS = 10.0
 TRY_AGAIN_SECONDS = 0.5
+
+
+_COUNTED = CallFilter(figure=("calls",))
+
+
+def _news_since(session: Session, seq: int) -> tuple[tuple[list[CallRow], int], tuple[int | None, Trouble | None]]:
+    """What changed after a number, and what was heard since: of one moment, in one transaction."""
+    return changed_since(session, seq, _CHUNK), heard_since(session, seq)
 
 
 class Feed:
@@ -85,6 +94,11 @@ class Feed:
         """The board's clock, in the board's zone."""
         return self._now().astimezone(self._draw.timezone)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no real call has come yet: test calls are not counted."""
+        return not self.index.count(_COUNTED, self.today)
+
     def close(self) -> None:
         """End every stream; each page comes back by itself with its cursor."""
         self.closing = True
@@ -117,9 +131,9 @@ class Feed:
     async def look(self) -> None:
         """Take in everything the table has beyond the head."""
         while True:
-            rows, head = await self._database.read(partial(changed_since, seq=self.head, most=_CHUNK))
+            (rows, head), heard = await self._database.read(partial(_news_since, seq=self.head))
             if head > self.head:
-                await self._hear(self.head)
+                self._hear(*heard)
                 self._take_in(rows, head)
                 self._announce()
             if len(rows) < _CHUNK:
@@ -173,14 +187,14 @@ class Feed:
             self.index.load(facts)
             last_id = facts[-1].id
         self.head = self.ring.start = head
-        await self._hear(max(0, head - _LOOK_BACK))
+        self._hear(*await self._database.read(partial(heard_since, seq=max(0, head - _LOOK_BACK))))
         # What changed while the chunks were read comes in the ordinary way.
         await self.look()
         self._refresh_notices()
         self.ready.set()
 
-    async def _hear(self, seq: int) -> None:
-        self._last_report_at, trouble = await self._database.read(partial(heard_since, seq=seq))
+    def _hear(self, last_report_at: int | None, trouble: Trouble | None) -> None:
+        self._last_report_at = last_report_at
         self._trouble = trouble or self._trouble
 
     def _take_in(self, rows: list[CallRow], head: int) -> None:
@@ -207,15 +221,20 @@ class Feed:
         self._wake()
 
     def _refresh_notices(self) -> None:
-        found = self._notices()
-        notices_now = self._draw.notices(found)
+        try:
+            found = self._notices()
+            notices_now = self._draw.notices(found)
+        except Exception:
+            # A notice that cannot be drawn must hold back neither calls nor heartbeats.
+            log.exception("the notices cannot be drawn")
+            return
         if notices_now != self.notices:
             self.notices = notices_now
             self.silence = self._draw.notices([notice for notice in found if notice.kind == "silence"])
 
     def _notices(self) -> list[Notice]:
         now = self.now
-        if not self.index.figures(CallFilter(), now.date()).calls:
+        if self.is_new:
             return [notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)]
         doubt = self._zone_doubt.sentence(self._source_zone)
         found = (
@@ -237,10 +256,7 @@ class Feed:
             # First of all: a page that cannot be drawn must not end the heartbeat of all others.
             asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
         self.beats += 1
-        try:
-            self._refresh_notices()
-        except Exception:
-            log.exception("the notices cannot be drawn")
+        self._refresh_notices()
         if self._usual and self._usual_at != self._minute:
             self.figures_version += 1
         self._wake()

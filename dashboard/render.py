@@ -131,7 +131,12 @@ class Renderer:
 
 def link(wanted: CallFilter, choice: str, *values: str) -> str:
     """The board's address with one choice set anew."""
-    query = wanted.with_values(choice, values).query()
+    return board_link(wanted.with_values(choice, values))
+
+
+def board_link(wanted: CallFilter) -> str:
+    """The board's address with a filter."""
+    query = wanted.query()
     return f"/?{query}" if query else "/"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dashboard.disk import sync_folder
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.platforms import platform_that_loses
 
@@ -127,21 +128,12 @@ def add_lines(path: Path, lines: Sequence[str]) -> None:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, UnicodeDecodeError) as problem:
         raise BadSetting(
             f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}. Set DASHBOARD_DATA to a "
             "folder that this user may write to."
         ) from problem
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without this a power cut may take back the rename, and with it a password that was shown once."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

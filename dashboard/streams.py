@@ -124,8 +124,11 @@ class Streams:
             else:
                 await self._wait_idle(page, transport)
 
-    async def watch(self, draw: Callable[[], Awaitable[str]]) -> AsyncIterator[bytes]:
-        """The stream of a page that is one partial: drawn again when figures, notices or the day have moved."""
+    async def watch(self, draw: Callable[[], Awaitable[str | None]]) -> AsyncIterator[bytes]:
+        """The stream of a page that is one partial: drawn again when figures, notices or the day have moved.
+
+        It ends when there is nothing to draw any more.
+        """
         shown, drawn_at, beats = "", None, self.feed.beats
         yield sse_comment()
         while not self.feed.closing:
@@ -134,7 +137,9 @@ class Streams:
             if state != drawn_at:
                 html = await self._patiently(draw)
                 drawn_at = state
-                if html is not None and html != shown:
+                if html is None:
+                    return
+                if html != shown:
                     shown = html
                     yield sse_frame(html)
             if beats != self.feed.beats:

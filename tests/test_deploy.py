@@ -251,7 +251,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     for name in ("callboard.service", "callboard.socket"):
         text = (DEPLOY / name).read_text(encoding="utf-8")
         assert all(re.fullmatch(r"(\[\w+\]|#.*|[A-Z]\w+=.*|)", line) for line in text.splitlines())
-        (tmp_path / name).write_text(text.replace("/opt/callboard/.venv/bin/python", sys.executable))
+        (tmp_path / name).write_text(text.replace("/srv/callboard/.venv/bin/python", sys.executable))
     if analyze := shutil.which("systemd-analyze"):
         command = [analyze, "verify", str(tmp_path / "callboard.service"), str(tmp_path / "callboard.socket")]
         said = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import shutil
 import signal
 import sqlite3
@@ -12,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
@@ -22,6 +21,7 @@ import pytest
 from dashboard import migrations
 from dashboard.database import Database
 from dashboard.migrations import NotCopied, migrate
+from tests.full_disk import files_end_at
 from tests.reports import report
 from tests.stored import column, store
 
@@ -238,17 +238,6 @@ def test_a_disk_without_room_for_the_copy_changes_nothing_and_is_said(
         migrate(old)
     assert (copies(file), revision_of(file)) == ([], "0001")
     monkeypatch.undo()
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """The kernel refuses every write past this size, as a full disk would; programs started here inherit it."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_write_that_fails_while_copying_changes_nothing_and_is_one_sentence(

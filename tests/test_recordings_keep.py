@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import resource
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.recordings.keep import GIB, DiskLow, Keep, _Draft
+from tests.full_disk import files_end_at
 
 AUDIO = b"\xff\xfb\x90\x00" * 1000
 
@@ -132,17 +131,6 @@ def test_by_default_a_twentieth_of_a_small_disk_and_one_gib_of_a_large_one_stay_
 
     assert low_water_of(10 * GIB) == GIB // 2
     assert low_water_of(500 * GIB) == GIB
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """The kernel refuses every write past this size, as a full disk would."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 async def test_a_write_that_fails_leaves_nothing(keep: Keep) -> None:

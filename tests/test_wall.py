@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.filters import CallFilter
 from dashboard.render import masked
+from dashboard.store.accounts import end_wall_links
 from dashboard.web.parts import Callboard
 from dashboard.web.wall import draw_wall
 from tests.events import read_events
@@ -112,3 +114,17 @@ def test_numbers_are_masked_but_for_their_ends(number: str, shown: str) -> None:
 @given(st.text(alphabet="0123456789+ ", max_size=20))
 def test_a_masked_number_never_tells_more_than_five_digits(number: str) -> None:
     assert sum(map(str.isdecimal, masked(number))) <= 5
+
+
+async def test_a_wall_that_hangs_shows_nothing_more_once_its_link_was_ended(guarded: Callboard) -> None:
+    link = await shared_link(guarded, "period=today")
+    key = link.rpartition("key=")[2]
+    wanted = CallFilter(period="today")
+    draw = partial(draw_wall, guarded.feed, guarded.database, guarded.draw, wanted, key)
+    stream = guarded.streams.watch(draw)
+    await anext(stream)
+    assert b"wall-figures" in await anext(stream)
+    await guarded.database.write(end_wall_links)
+    await guarded.test_client().post(f"{WEBHOOK}?token=hush", data=report("Asha"))
+    async with asyncio.timeout(5):
+        assert b"wall-figures" not in b"".join([frame async for frame in stream])

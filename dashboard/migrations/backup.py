@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import os
 import shutil
 from itertools import chain, count
 from pathlib import Path
 
 from dashboard.database import Database
+from dashboard.disk import sync_folder
 
 # Besides the copy the migration itself needs room, and whoever else uses the disk goes on writing.
 _SPARE_BYTES = 16 * 2**20
@@ -58,11 +58,7 @@ def _put_in_place(part: Path, file: Path, revision: str) -> Path:
         part.unlink()
         return copy
     part.rename(copy)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
     return copy
 
 

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from dashboard.disk import sync_folder
+
 MIB = 1024**2
 GIB = 1024**3
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -141,8 +143,8 @@ class _Draft:
             self.path.replace(place)
             self.over = True
             self.file.close()
-            _sync_folder(place.parent)
-            _sync_folder(self.keep.folder)
+            sync_folder(place.parent)
+            sync_folder(self.keep.folder)
             return Kept(name, self.size)
 
     def discard(self) -> None:
@@ -168,12 +170,3 @@ def _remove_if_abandoned(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without this a power cut may take back the rename, though the bytes are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,10 +12,10 @@ from dashboard.callkaro.sample import test_report
 from dashboard.database import head_of
 from dashboard.filters import CHOICES, BadFilter, CallFilter, read_filter
 from dashboard.intake import NotStored
-from dashboard.render import days_words, link, older_link, read_row_key, toggle
+from dashboard.render import board_link, days_words, link, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
 from dashboard.store.inbox import Arrival
-from dashboard.web.pages import problem_page, starting_page, viewer
+from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
 
 blueprint = Blueprint("board", __name__)
@@ -68,7 +68,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     live_url = "" if before else _live_url(wanted, cursor)
     board_title = f"{', '.join(wanted.campaign)} · Callboard" if wanted.campaign else "Callboard"
     everything = len(feed.index)
-    is_new = not feed.index.figures(CallFilter(), feed.today).calls
+    is_new = feed.is_new
     rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
     has_older = len(ids) > PAGE_ROWS and bool(rows)
     parts["older"] = draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
@@ -83,10 +83,10 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
         rows=[draw.markup(draw.call_row(row)) for row in rows],
         everything=everything,
         reading_older=before is not None,
-        newest_url=f"/?{wanted.query()}" if not wanted.is_bare else "/",
+        newest_url=board_link(wanted),
         live_url=live_url,
         setup=is_new,
-        webhook_url=f"{board().settings.public_url or request.host_url.rstrip('/')}{WEBHOOK_PATH}",
+        webhook_url=own_address() + WEBHOOK_PATH,
         has_secret=bool(board().settings.webhook_secrets),
         is_local=board().settings.is_local,
         **{name: draw.markup(part) for name, part in parts.items()},
@@ -120,7 +120,7 @@ def _filters(wanted: CallFilter) -> str:
         choices=_LABELS,
         link=partial(link, wanted),
         toggle=partial(toggle, wanted),
-        period_link=partial(_period_link, wanted),
+        period_link=lambda period: board_link(wanted.with_period(period)),
         period_words=days_words(wanted),
     )
 
@@ -132,8 +132,3 @@ def _fewer(offered: list[tuple[str, int]], chosen: tuple[str, ...]) -> list[tupl
 
 def _live_url(wanted: CallFilter, cursor: int) -> str:
     return "/live?" + "&".join(part for part in (f"after={cursor}&day={board().feed.today}", wanted.query()) if part)
-
-
-def _period_link(wanted: CallFilter, period: str) -> str:
-    query = wanted.with_period(period).query()
-    return f"/?{query}" if query else "/"

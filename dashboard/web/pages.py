@@ -21,6 +21,11 @@ async def viewer() -> dict[str, str | None]:
     return {"account": await signed_in_name(), "theme": theme()}
 
 
+def own_address() -> str:
+    """Where the board is, as others reach it; without DASHBOARD_PUBLIC_URL, as this request did."""
+    return board().settings.public_url or request.host_url.rstrip("/")
+
+
 def problem_page(status: int, title: str, what_to_do: str) -> Response:
     html = board().draw.page("problem.html", at="", account=None, theme=theme(), title=title, what_to_do=what_to_do)
     return Response(html, status, content_type="text/html; charset=utf-8")

@@ -16,9 +16,8 @@ from dashboard.render import Renderer
 from dashboard.sse import sse_frame
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.door import signed_in_name
 from dashboard.web.live import STREAM_HEADERS
-from dashboard.web.pages import problem_page, starting_page, theme
+from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("wall", __name__)
@@ -43,10 +42,9 @@ async def show_wall() -> ResponseReturnValue:
     html = board().draw.page(
         "wall.html",
         at="wall",
-        account=await signed_in_name(),
-        theme=theme(),
+        **await viewer(),
         wanted=wanted,
-        wall=board().draw.markup(await _draw(wanted)()),
+        wall=board().draw.markup(await _draw(wanted, "")() or ""),
         live_url=f"{_address('/wall/live', wanted, key)}&drawn={version}",
         may_share=board().has_accounts and not key,
     )
@@ -63,29 +61,24 @@ async def wall_live() -> ResponseReturnValue:
     if not board().feed.ready.is_set():
         return Response(b"", 503, headers={"Retry-After": "1"})
     is_outdated = request.args.get("drawn") != board().draw.static_version
-    key = request.args.get("key", "")
-    is_open = partial(board().database.read, partial(wall_query, token=key)) if key else None
-    frames = board().streams.watch(_draw(wanted))
-    response = Response(_stream(frames, is_outdated, is_open), 200, headers=STREAM_HEADERS)
+    frames = board().streams.watch(_draw(wanted, request.args.get("key", "")))
+    response = Response(_stream(frames, is_outdated), 200, headers=STREAM_HEADERS)
     response.timeout = None
     return response
 
 
-async def _stream(
-    frames: AsyncIterator[bytes], is_outdated: bool, is_open: Callable[[], Awaitable[str | None]] | None
-) -> AsyncIterator[bytes]:
+async def _stream(frames: AsyncIterator[bytes], is_outdated: bool) -> AsyncIterator[bytes]:
     if is_outdated:
         # The board was brought up to date while the wall hung there: its page must be, too.
         yield sse_frame("", event="reload")
     async for frame in frames:
-        # Asked before each frame, and so with every heartbeat: a link that was ended shows nothing more.
-        if is_open is not None and await is_open() is None:
-            return
         yield frame
 
 
-async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: CallFilter) -> str:
-    """The wall's partial, as page and stream show it; outside of any request too."""
+async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: CallFilter, key: str = "") -> str | None:
+    """The wall's partial, as page and stream show it; outside of any request too. None once its link was ended."""
+    if key and await database.read(partial(wall_query, token=key)) is None:
+        return None
     today = feed.today
     ids = feed.index.ids(wanted.with_values("figure", ("converted",)), today, limit=LAST_CONVERSIONS)
     overview = wanted.with_values("figure", ())
@@ -94,8 +87,8 @@ async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: Call
     return draw.wall(figures, wanted, rows, notices=feed.silence, usual=usual)
 
 
-def _draw(wanted: CallFilter) -> Callable[[], Awaitable[str]]:
-    return partial(draw_wall, board().feed, board().database, board().draw, wanted)
+def _draw(wanted: CallFilter, key: str) -> Callable[[], Awaitable[str | None]]:
+    return partial(draw_wall, board().feed, board().database, board().draw, wanted, key)
 
 
 @blueprint.post("/wall/links")
@@ -109,13 +102,11 @@ async def make_link() -> ResponseReturnValue:
     token = secrets.token_urlsafe(24)
     link = partial(add_wall_link, token=token, query=wanted.query(), now=now_micros())
     await board().database.write(link)
-    root = board().settings.public_url or request.host_url.rstrip("/")
     html = board().draw.page(
         "wall_link.html",
         at="wall",
-        account=await signed_in_name(),
-        theme=theme(),
-        address=root + _address("/wall", wanted, token),
+        **await viewer(),
+        address=own_address() + _address("/wall", wanted, token),
         back=_address("/wall", wanted, ""),
     )
     return Response(html, 200, content_type="text/html; charset=utf-8")

@@ -64,6 +64,14 @@ class Http1(h11.Connection):
         event = super().next_event()
         return _plain(event) if isinstance(event, h11.Request) else event
 
+    def send(self, event: Any) -> Any:
+        # Hypercorn closes after an answer that came before the end of its request's body, and does not say so: a caller
+        # with a pool put its next request into that connection, and lost it.
+        if isinstance(event, h11.Response) and self.their_state is h11.SEND_BODY:
+            headers = [*event.headers, (b"connection", b"close")]
+            event = h11.Response(status_code=event.status_code, headers=headers)
+        return super().send(event)
+
 
 def _plain(request: h11.Request) -> h11.Request:
     """The request as the app may see it. Raises RemoteProtocolError, which Hypercorn answers with 400 and a close."""

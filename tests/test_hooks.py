@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -284,6 +285,25 @@ def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board:
         assert "canary" not in answer.text + str(answer.headers)
     for path in (board.log, *board.database_file.parent.glob("callboard.db*")):
         assert b"canary" not in path.read_bytes(), path.name
+
+
+def test_whoever_is_turned_away_may_keep_the_connection_though_the_body_comes_late(
+    start_board: Callable[..., RunningBoard],
+) -> None:
+    """As from a pool: the next request through a connection that was closed without a word is lost."""
+    board = start_board(DASHBOARD_WEBHOOK_SECRET="a-secret-of-some-length")
+    with socket.create_connection(("127.0.0.1", board.port), timeout=10) as connection:
+        answers = connection.makefile("rb")
+        for path, status in ((f"{WEBHOOK}?token=wrong", b"401"), ("/webhook/elsewhere", b"404")):
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            connection.sendall(head.encode())
+            # Nothing may come before the body is whole: the server would have to close.
+            assert select.select([connection], [], [], 0.05)[0] == []
+            connection.sendall(b"123456789")
+            assert answers.readline().split()[1] == status
+            fields = dict(line.lower().split(b": ", 1) for line in iter(answers.readline, b"\r\n"))
+            assert b"connection" not in fields
+            answers.read(int(fields[b"content-length"]))
 
 
 def test_a_sender_that_writes_first_and_then_reads_hears_that_its_body_is_too_large(

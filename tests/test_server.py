@@ -273,6 +273,14 @@ def test_a_body_whose_end_is_told_in_two_ways_is_refused(run: Run) -> None:
         assert answer.startswith(b"HTTP/1.1 400 ")
 
 
+def test_an_answer_that_comes_before_its_body_says_that_the_connection_ends(run: Run) -> None:
+    with run() as board, board.connect() as caller:
+        caller.sendall(b"POST /nowhere HTTP/1.1\r\nHost: board\r\nContent-Length: 3\r\n\r\n")
+        answer = read_to_end(caller).lower()
+        assert answer.startswith(b"http/1.1 404 ")
+        assert b"\r\nconnection: close\r\n" in answer
+
+
 def test_slow_headers_are_cut_but_a_caller_that_pauses_between_requests_is_not(run: Run) -> None:
     with run("--header-seconds", "0.5") as board, board.connect() as caller, board.connect() as slow:
         caller.sendall(head("/health"))

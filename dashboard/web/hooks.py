@@ -92,11 +92,8 @@ class Hooks:
         """The answer to one request; None when whoever asked has left before the body was whole."""
         until = time.monotonic() + ANSWER_SECONDS
         headers = dict(scope["headers"])
-        if scope["path"].rstrip("/") != WEBHOOK_PATH:
-            return error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
-        if scope["method"] != "POST":
-            return self._no_report(scope, headers)
-        if refusal := self._refusal(scope, headers):
+        if refusal := self._no_report(scope, headers) or self._refusal(scope, headers):
+            await _drain(receive, LARGEST_BODY)
             return refusal
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -120,8 +117,12 @@ class Hooks:
             return Answer(400 if self._settings.reject_unknown_events else 200, _UNKNOWN_EVENT)
         return RECEIVED
 
-    def _no_report(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer:
+    def _no_report(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """For whoever looks whether the address works; who knows the secret learns so, and what was last refused."""
+        if scope["path"].rstrip("/") != WEBHOOK_PATH:
+            return error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
+        if scope["method"] == "POST":
+            return None
         allow = (b"allow", b"POST")
         if not (self._secrets and self._has_secret(scope, headers)):
             return error(405, "This address takes POST only.", allow)
@@ -181,7 +182,7 @@ async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes
             if size > LARGEST_BODY:
                 raise _TooLarge
             return b"".join(parts)
-    await _drain(receive)
+    await _drain(receive, MOST_DRAINED)
     raise _TooLarge
 
 
@@ -196,12 +197,15 @@ def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:
     return given.strip()
 
 
-async def _drain(receive: ASGIReceiveCallable) -> None:
-    """Let the rest of a body pass: a proxy that is cut off while it sends makes a 502 of our 413."""
+async def _drain(receive: ASGIReceiveCallable, most: int) -> None:
+    """Let up to `most` bytes of a body pass: a proxy that is cut off while it sends makes a 502 of our answer.
+
+    Whoever could send everything also keeps the connection, and with it the next report sent through it.
+    """
     size = 0
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
-            while size < MOST_DRAINED:
+            while size < most:
                 message = await receive()
                 if message["type"] != "http.request" or not message["more_body"]:
                     return

@@ -104,12 +104,13 @@ class Recording(SQLModel, table=True):
 
 
 class Account(SQLModel, table=True):
-    """Who may sign in."""
+    """Who may sign in, unless the account was disabled: it stays, so that the log of what was done keeps its names."""
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     password_hash: str = text()
     created_at: int = big()
+    disabled_at: int | None = maybe_big()
 
 
 class Session(SQLModel, table=True):
@@ -129,6 +130,19 @@ class WallLink(SQLModel, table=True):
     token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     query: str = text()
     created_at: int = big()
+
+
+class Audit(SQLModel, table=True):
+    """One line of the audit log: who, from where, did what, and to what. A line that was written never changes."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    at: int = big()
+    account: str = text()
+    address: str = text()
+    action: str = text()
+    about: str = text()
+
+    __table_args__ = {"sqlite_autoincrement": True}
 
 
 def table_of(model: type[SQLModel]) -> Table:

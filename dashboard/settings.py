@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dashboard.disk import sync_folder
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
+from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
 
 DEFAULT_BIND = "127.0.0.1:8000"
@@ -88,7 +89,7 @@ class Settings:
             webhook_secrets=tuple(
                 secret.strip() for secret in _secret(env, "DASHBOARD_WEBHOOK_SECRET").split(",") if secret.strip()
             ),
-            admin_password=_secret(env, "DASHBOARD_ADMIN_PASSWORD"),
+            admin_password=_password(env, "DASHBOARD_ADMIN_PASSWORD"),
             public_url=_public_url(env),
             source_timezone=source,
             timezone=_zone(env, "DASHBOARD_TIMEZONE", source.key),
@@ -156,6 +157,13 @@ def _secret(env: Mapping[str, str], name: str) -> str:
         except (OSError, UnicodeDecodeError) as problem:
             raise BadSetting(f"{name}_FILE points at {path}, which cannot be read: {problem}.") from problem
     return env.get(name, "")
+
+
+def _password(env: Mapping[str, str], name: str) -> str:
+    password = _secret(env, name)
+    if password and len(password) < SHORTEST:
+        raise BadSetting(f"{name} needs at least {SHORTEST} letters: a few words make one that can be remembered.")
+    return password
 
 
 def _database_url(url: str) -> str:

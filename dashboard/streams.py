@@ -43,6 +43,15 @@ class View:
         self.figures_version = -1
 
 
+class Visit:
+    """Whether the visitor of a stream may go on looking. Whoever keeps the door says so; streams look at every beat."""
+
+    __slots__ = ("__weakref__", "has_ended")
+
+    def __init__(self) -> None:
+        self.has_ended = False
+
+
 @dataclass(slots=True)
 class _Page:
     """What the server knows of an open page."""
@@ -50,6 +59,7 @@ class _Page:
     view: View
     day: date
     beats: int
+    visit: Visit
     cursor: int = 0
     figures_version: int = -1
     figures: bytes = b""
@@ -86,8 +96,9 @@ class Streams:
         day: date | None = None,
         is_back: bool = False,
         transport: asyncio.WriteTransport | None = None,
+        visit: Visit | None = None,
     ) -> AsyncIterator[bytes]:
-        """The stream of one page: everything after its cursor that its filter lets through, for as long as it stays.
+        """The stream of one page: everything after its cursor that its filter lets through, while it stays and may.
 
         `cursor` is the last number the page has; None stands for one that cannot be read. `day` is the day on which it
         was drawn. A page that is back may have its rows from a stream that ended before their figures came. With a
@@ -96,23 +107,24 @@ class Streams:
         view = self._views.get(wanted)
         if view is None:
             view = self._views[wanted] = View(wanted)
-        page = _Page(view, day or self.feed.today, self.feed.beats)
+        visit = visit or Visit()
+        page = _Page(view, day or self.feed.today, self.feed.beats, visit)
         yield sse_comment()
         head = await self._table_head()
         if cursor is None or head is None or not 0 <= cursor <= head:
             # From another life of this database, or no number at all: never "nothing new".
             yield RELOAD
-            await self._until_closed()
+            await self._until_over(visit)
             return
         page.cursor = cursor
         if cursor == self.feed.head and not is_back:
             page.figures, page.outside = self._figures_of(view)
-        while not self.feed.closing:
+        while not self._is_over(visit):
             moved = self.feed.moved
             chunk = await self._news(page)
             if chunk is None:
                 yield RELOAD
-                await self._until_closed()
+                await self._until_over(visit)
                 return
             if chunk:
                 yield chunk
@@ -124,14 +136,17 @@ class Streams:
             else:
                 await self._wait_idle(page, transport)
 
-    async def watch(self, draw: Callable[[], Awaitable[str | None]]) -> AsyncIterator[bytes]:
+    async def watch(
+        self, draw: Callable[[], Awaitable[str | None]], visit: Visit | None = None
+    ) -> AsyncIterator[bytes]:
         """The stream of a page that is one partial: drawn again when figures, notices or the day have moved.
 
         It ends when there is nothing to draw any more.
         """
         shown, drawn_at, beats = "", None, self.feed.beats
+        visit = visit or Visit()
         yield sse_comment()
-        while not self.feed.closing:
+        while not self._is_over(visit):
             moved = self.feed.moved
             state = (self.feed.figures_version, self.feed.notices, self.feed.today)
             if state != drawn_at:
@@ -164,7 +179,7 @@ class Streams:
         """
         for idle in self._idle.values():
             page, transport = idle.page, idle.transport
-            if self.feed.closing or transport.is_closing() or transport.get_write_buffer_size():
+            if self._is_over(page.visit) or transport.is_closing() or transport.get_write_buffer_size():
                 idle.woken.set()
                 continue
             chunk = self._news_at_hand(page)
@@ -271,6 +286,9 @@ class Streams:
                 view.outside = sse_frame(self._draw.replacing("#outside", self.feed.outside(view.wanted)))
         return view.figures, view.outside
 
-    async def _until_closed(self) -> None:
-        while not self.feed.closing:
+    def _is_over(self, visit: Visit) -> bool:
+        return self.feed.closing or visit.has_ended
+
+    async def _until_over(self, visit: Visit) -> None:
+        while not self._is_over(visit):
             await self.feed.moved.wait()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 from quart.typing import TestClientProtocol as Client
+from sqlmodel import Session
 from werkzeug.routing import Rule
 
+from dashboard import passwords
 from dashboard.settings import CONNECT_COMMAND
-from dashboard.store.accounts import has_accounts
+from dashboard.store import audit
+from dashboard.store.accounts import add_account, disable, find_account, has_accounts
 from dashboard.web import account as account_door
 from dashboard.web.account import _safe_next
 from dashboard.web.door import COOKIE, OPEN_ENDPOINTS, SECURE_COOKIE, Slowdown, is_direct
@@ -22,14 +27,14 @@ from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
 
 MakeApp = Callable[..., Awaitable[Callboard]]
-HASHER = account_door._hasher
+HASHER = passwords._hasher
 PASSWORD = "correct horse é battery"
 
 
 @pytest.fixture(autouse=True)
 def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong passwords of one test are not those of another, and a password costs a test next to nothing."""
-    monkeypatch.setattr(account_door, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     monkeypatch.setattr(account_door, "_wrong_by_address", Slowdown(most=10, seconds=60))
     monkeypatch.setattr(account_door, "_wrong_by_name", Slowdown(most=60, seconds=60))
 
@@ -252,6 +257,133 @@ async def test_signing_out_ends_the_session_and_not_only_the_cookie(guarded: Cal
     assert (await client.post("/sign-out")).headers["Location"] == "/sign-in"
     assert (await client.get("/")).status_code == 303
     assert (await guarded.test_client().get("/", headers=stolen)).status_code == 303
+
+
+async def test_whoever_changes_the_password_stays_and_everybody_else_with_it_is_signed_out(guarded: Callboard) -> None:
+    here, elsewhere = guarded.test_client(), guarded.test_client()
+    assert await sign_in(here) == await sign_in(elsewhere) == 303
+    form = {"present": PASSWORD, "wanted": "quite another one", "again": "quite another one"}
+    changed = await here.post("/account/password", form=form)
+    assert (changed.status_code, changed.headers["Location"]) == (303, "/account?changed=1")
+    assert "Your password was changed" in await (await here.get("/account?changed=1")).get_data(as_text=True)
+    assert (await elsewhere.get("/account")).status_code == 303
+    assert await sign_in(elsewhere) == 401
+    assert await sign_in(elsewhere, "quite another one") == 303
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "again", "sentence"),
+    [
+        ("wrong", "quite another one", "quite another one", "The present password is wrong."),
+        (PASSWORD, "quite another one", "quite another", "The two new passwords are not the same."),
+        (PASSWORD, "short", "short", "at least 10 letters"),
+        (PASSWORD, "", "", "at least 10 letters"),
+        ("", "", "", "The present password is wrong."),
+    ],
+)
+async def test_a_password_that_cannot_be_changed_stays_and_says_why(
+    guarded: Callboard, present: str, wanted: str, again: str, sentence: str
+) -> None:
+    client = guarded.test_client()
+    await sign_in(client)
+    answer = await client.post("/account/password", form={"present": present, "wanted": wanted, "again": again})
+    assert answer.status_code == 400
+    assert sentence in await answer.get_data(as_text=True)
+    assert await sign_in(guarded.test_client()) == 303
+
+
+async def test_all_other_browsers_can_be_signed_out_at_once(guarded: Callboard) -> None:
+    here, elsewhere = guarded.test_client(), guarded.test_client()
+    assert await sign_in(here) == await sign_in(elsewhere) == 303
+    assert (await here.post("/account/sign-out-elsewhere")).status_code == 303
+    assert (await here.get("/account")).status_code == 200
+    assert (await elsewhere.get("/account")).status_code == 303
+
+
+async def test_a_disabled_account_is_out_and_does_not_come_in_again(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    await sign_in(client)
+    await guarded.database.write(partial(add_account, name="other", password_hash="", now=1))
+    admin = await guarded.database.read(partial(find_account, name="admin"))
+    assert admin is not None
+    await guarded.database.write(partial(disable, account=admin, now=2))
+    assert (await client.get("/")).status_code == 303
+    assert await sign_in(client) == 401
+
+
+async def test_a_board_that_gets_an_account_while_it_runs_asks_to_sign_in_at_once(app: Callboard) -> None:
+    client = app.test_client()
+    assert (await client.get("/")).status_code == 200
+    hashed = passwords.hash_password(PASSWORD)
+    await app.database.write(partial(add_account, name="asha", password_hash=hashed, now=1))
+    assert (await client.get("/")).status_code == 303
+    assert await sign_in(client, name="asha") == 303
+    assert (await client.get("/")).status_code == 200
+
+
+async def test_nobody_has_an_account_page_where_nobody_signs_in(client: Client) -> None:
+    for answer in (await client.get("/account"), await client.post("/account/sign-out-elsewhere")):
+        assert answer.status_code == 404
+
+
+# The streams of those who are signed in
+
+
+@pytest.mark.parametrize("path", ["/live", "/live?period=today&day=2020-01-01", "/wall/live?period=today"])
+async def test_an_ended_session_ends_its_streams_and_no_other(guarded: Callboard, path: str) -> None:
+    here, elsewhere = guarded.test_client(), guarded.test_client()
+    assert await sign_in(here) == await sign_in(elsewhere) == 303
+    async with here.request(path) as mine, elsewhere.request(path) as theirs:
+        for stream in (mine, theirs):
+            await stream.send_complete()
+            await stream.receive()
+        await here.post("/sign-out")
+        await guarded.visits.look()
+        guarded.feed._beat()
+        async with asyncio.timeout(10):
+            # What was under way when the session ended; then the stream's end, which is empty.
+            while await mine.receive():
+                guarded.feed._beat()
+        assert not theirs._task.done()
+        guarded.feed._beat()
+        assert await theirs.receive()
+        await theirs.disconnect()
+
+
+# The audit log
+
+
+async def test_who_came_and_went_stands_in_the_audit_log_newest_first(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    await sign_in(client, "wrong one")
+    await sign_in(client, name="nobody")
+    await sign_in(client)
+    await client.post("/sign-out")
+    await sign_in(client)
+    page = await (await client.get("/audit")).get_data(as_text=True)
+    actions = re.findall(r"<td>(signed in|signed out|wrong password)</td>", page)
+    assert actions == ["signed in", "signed out", "signed in", "wrong password"]
+    assert "nobody" not in page
+
+
+async def test_the_audit_log_is_read_page_by_page(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    await sign_in(client)
+
+    def fill(session: Session) -> None:
+        for number in range(250):
+            audit.note(session, now=number, account="asha", action="tested", about=f"line {number}.")
+
+    await guarded.database.write(fill)
+    seen, address = [], "/audit"
+    while address:
+        page = await (await client.get(address)).get_data(as_text=True)
+        seen += re.findall(r"line (\d+)\.", page)
+        older = re.search(r'href="(/audit\?before=\d+)"', page)
+        address = older[1] if older else ""
+    assert seen == [str(number) for number in reversed(range(250))]
+    for nonsense in ("x", "-1", "9" * 30, ""):
+        assert (await client.get(f"/audit?before={nonsense}")).status_code == 400
 
 
 @pytest.mark.parametrize("cookie", ["x", "é", "\xff\xfe", '"a\\377"', "a" * 5000, "", "\x01"], ids=range(7))

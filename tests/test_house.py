@@ -16,7 +16,7 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
-    ("connect", "simulator"),
+    ("connect", "simulator", "users"),
     ("web",),
     ("archive", "intake", "streams"),
     ("feed",),
@@ -37,7 +37,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "platforms"),
+    ("disk", "hours", "passwords", "platforms"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -62,9 +62,9 @@ def test_two_secrets_may_be_valid_at_once(tmp_path: Path) -> None:
 
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    path.write_text("hush\n")
-    assert read(tmp_path, DASHBOARD_WEBHOOK_SECRET_FILE=str(path)).webhook_secrets == ("hush",)
-    assert read(tmp_path, DASHBOARD_ADMIN_PASSWORD_FILE=str(path)).admin_password == "hush"
+    path.write_text("hush hush hush\n")
+    assert read(tmp_path, DASHBOARD_WEBHOOK_SECRET_FILE=str(path)).webhook_secrets == ("hush hush hush",)
+    assert read(tmp_path, DASHBOARD_ADMIN_PASSWORD_FILE=str(path)).admin_password == "hush hush hush"
 
 
 def test_the_settings_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
@@ -113,11 +113,15 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value
 
 
 def test_no_secret_is_in_a_message_or_a_repr(tmp_path: Path) -> None:
-    settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="canary-1", DASHBOARD_ADMIN_PASSWORD="canary-2")
+    settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="canary-1", DASHBOARD_ADMIN_PASSWORD="canary-2-canary")
     assert "canary" not in repr(settings)
-    for url in ("mysql://u:canary-3@h/d", "u:canary-3@h/d"):
+    for refused in (
+        {"DASHBOARD_DATABASE_URL": "mysql://u:canary-3@h/d"},
+        {"DASHBOARD_DATABASE_URL": "u:canary-3@h/d"},
+        {"DASHBOARD_ADMIN_PASSWORD": "canary-4"},
+    ):
         with pytest.raises(BadSetting) as caught:
-            read(tmp_path, DASHBOARD_DATABASE_URL=url)
+            read(tmp_path, **refused)
         assert "canary" not in str(caught.value)
 
 

@@ -1,27 +1,48 @@
-"""Signing in and out."""
+"""Signing in and out, and one's own account."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from functools import cache, partial
+from functools import partial
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
+from sqlmodel import Session
+from werkzeug.exceptions import NotFound
 from werkzeug.urls import iri_to_uri
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from dashboard.callkaro.report import storable
-from dashboard.store.accounts import ABSOLUTE_SECONDS, add_account, end_session, find_account, start_session
-from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, cookie_name, is_https, is_this_machine
-from dashboard.web.pages import theme
+from dashboard.models import Account
+from dashboard.passwords import SHORTEST, BadPassword, hash_password, matches
+from dashboard.store import audit
+from dashboard.store.accounts import (
+    ABSOLUTE_SECONDS,
+    account_of_session,
+    add_account,
+    end_session,
+    end_sessions_of,
+    find_account,
+    set_password,
+    start_session,
+)
+from dashboard.web.door import (
+    COOKIE,
+    SECURE_COOKIE,
+    Slowdown,
+    cookie_name,
+    is_https,
+    signed_in,
+    visitor_address,
+)
+from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
 
 blueprint = Blueprint("account", __name__)
 
 ADMIN = "admin"
-_hasher = PasswordHasher()
+_WAIT = "Too many wrong passwords. Wait a minute, then try again."
 # Each check takes 64 MiB: a hundred at once would take 6 GB.
 _checks = asyncio.Semaphore(2)
 # One address is stopped long before a name is: nobody alone can lock the owner out.
@@ -35,24 +56,148 @@ async def sign_in() -> ResponseReturnValue:
         return _page("", request.args.get("next", ""))
     form = await request.form
     name, password, next_page = (str(storable(form.get(field, ""))) for field in ("name", "password", "next"))
-    address = _address()
     account = await board().database.read(partial(find_account, name=name))
+    is_right, slow_down = await _check(account, name, password)
+    if slow_down:
+        return _page(_WAIT, next_page, name, 429)
+    if account is None or not is_right:
+        return _page("Name or password is wrong. Try again.", next_page, name, 401)
+    token = secrets.token_urlsafe(32)
+    begin = partial(_begin, account=account, token=token, action=audit.SIGNED_IN, address=visitor_address())
+    await board().database.write(begin)
+    # A header holds no letter beyond Latin-1.
+    return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), token)
+
+
+@blueprint.post("/sign-out")
+async def sign_out() -> ResponseReturnValue:
+    address = visitor_address()
+    for name in (SECURE_COOKIE, COOKIE):
+        if token := request.cookies.get(name):
+            await board().database.write(partial(_end, token=token, address=address))
+    response = redirect("/sign-in", 303)
+    assert isinstance(response, Response)
+    for name in (SECURE_COOKIE, COOKIE):
+        response.delete_cookie(name, path="/", secure=name == SECURE_COOKIE, httponly=True, samesite="Lax")
+    return response
+
+
+def _end(session: Session, token: str, address: str) -> None:
+    now = now_micros()
+    if visitor := account_of_session(session, token, now):
+        audit.note(session, now=now, account=visitor.name, action=audit.SIGNED_OUT, address=address)
+    end_session(session, token)
+
+
+@blueprint.get("/account")
+async def show_account() -> ResponseReturnValue:
+    return await _account_page()
+
+
+@blueprint.post("/account/password")
+async def change_password() -> ResponseReturnValue:
+    """Another password for whoever is signed in; every other browser is signed out."""
+    form = await request.form
+    present, wanted, again = (str(storable(form.get(field, ""))) for field in ("present", "wanted", "again"))
+    account = await _own_account()
+    if wanted != again:
+        return await _account_page("The two new passwords are not the same. Nothing was changed.", 400)
+    is_right, slow_down = await _check(account, account.name, present)
+    if slow_down:
+        return await _account_page(_WAIT, 429)
+    if not is_right:
+        return await _account_page("The present password is wrong. Nothing was changed.", 400)
+    try:
+        async with _checks:
+            password_hash = await asyncio.to_thread(hash_password, wanted)
+    except BadPassword as problem:
+        return await _account_page(str(problem), 400)
+    token = secrets.token_urlsafe(32)
+
+    def change(session: Session) -> None:
+        set_password(session, account, password_hash)
+        _begin(session, account, token, audit.PASSWORD_SET, address)
+
+    address = visitor_address()
+    await board().database.write(change)
+    return _signed_in(redirect("/account?changed=1", 303), token)
+
+
+@blueprint.post("/account/sign-out-elsewhere")
+async def sign_out_elsewhere() -> ResponseReturnValue:
+    """Every browser but this one asks to sign in from now on."""
+    account, token, address = await _own_account(), secrets.token_urlsafe(32), visitor_address()
+
+    def end(session: Session) -> None:
+        end_sessions_of(session, account)
+        _begin(session, account, token, audit.SIGNED_OUT_ELSEWHERE, address)
+
+    await board().database.write(end)
+    return _signed_in(redirect("/account", 303), token)
+
+
+async def make_admin(app: Callboard) -> None:
+    """The account that DASHBOARD_ADMIN_PASSWORD asks for, where there is no account of that name."""
+    password = app.settings.admin_password
+    if password and await app.database.read(partial(find_account, name=ADMIN)) is None:
+        password_hash = await asyncio.to_thread(hash_password, password)
+        await app.database.write(partial(add_account, name=ADMIN, password_hash=password_hash, now=now_micros()))
+
+
+async def _check(account: Account | None, name: str, password: str) -> tuple[bool, bool]:
+    """Whether the password is right, and whether there were too many wrong ones for it to be looked at."""
+    address = visitor_address()
     async with _checks:
         # Before the password is looked at: a guess that is checked and then called too much has been a guess.
         if _wrong_by_address.is_over(address) or _wrong_by_name.is_over(name):
-            return _page("Too many wrong passwords. Wait a minute, then try again.", next_page, name, 429)
-        matches = await asyncio.to_thread(_matches, account.password_hash if account else None, password)
-        if not matches:
-            _wrong_by_address.is_too_much(address)
-            _wrong_by_name.is_too_much(name)
-    if account is None or account.id is None or not matches:
-        return _page("Name or password is wrong. Try again.", next_page, name, 401)
-    token = secrets.token_urlsafe(32)
-    await board().database.write(partial(start_session, account_id=account.id, token=token, now=now_micros()))
-    # A header holds no letter beyond Latin-1.
-    response = redirect(iri_to_uri(_safe_next(next_page)), 303)
-    assert isinstance(response, Response)
-    response.set_cookie(
+            return False, True
+        is_open = account is not None and account.disabled_at is None
+        if await asyncio.to_thread(matches, account.password_hash if account and is_open else None, password):
+            return True, False
+        _wrong_by_address.is_too_much(address)
+        _wrong_by_name.is_too_much(name)
+    if account is not None:
+        # Of names that are none nothing is written down: strangers could fill the disk, and some type passwords there.
+        wrong = partial(audit.note, now=now_micros(), account=name, action=audit.WRONG_PASSWORD, address=address)
+        await board().database.write(wrong)
+    return False, False
+
+
+def _begin(session: Session, account: Account, token: str, action: str, address: str) -> None:
+    """A session of this account, and the line of the audit log that says why."""
+    assert account.id is not None
+    start_session(session, account.id, token, now_micros())
+    audit.note(session, now=now_micros(), account=account.name, action=action, address=address)
+
+
+async def _own_account() -> Account:
+    """The account of whoever is signed in; there is none on a board that is open to this machine."""
+    visitor = signed_in()
+    account = await board().database.read(partial(find_account, name=visitor.name)) if visitor else None
+    if account is None:
+        raise NotFound
+    return account
+
+
+async def _account_page(problem: str = "", status: int = 200) -> Response:
+    account = await _own_account()
+    has_changed = "changed" in request.args and not problem
+    html = board().draw.page(
+        "account.html",
+        at="account",
+        **viewer(),
+        name=account.name,
+        shortest=SHORTEST,
+        problem=problem,
+        has_changed=has_changed,
+    )
+    return Response(html, status, content_type="text/html; charset=utf-8")
+
+
+def _signed_in(answer: WerkzeugResponse, token: str) -> Response:
+    """The answer, with the cookie of a session that was just begun."""
+    assert isinstance(answer, Response)
+    answer.set_cookie(
         cookie_name(),
         token,
         max_age=ABSOLUTE_SECONDS,
@@ -61,50 +206,7 @@ async def sign_in() -> ResponseReturnValue:
         samesite="Lax",
         path="/",
     )
-    return response
-
-
-@blueprint.post("/sign-out")
-async def sign_out() -> ResponseReturnValue:
-    for name in (SECURE_COOKIE, COOKIE):
-        if token := request.cookies.get(name):
-            await board().database.write(partial(end_session, token=token))
-    response = redirect("/sign-in", 303)
-    assert isinstance(response, Response)
-    for name in (SECURE_COOKIE, COOKIE):
-        response.delete_cookie(name, path="/", secure=name == SECURE_COOKIE, httponly=True, samesite="Lax")
-    return response
-
-
-async def make_admin(app: Callboard) -> None:
-    """The account that DASHBOARD_ADMIN_PASSWORD asks for, where there is no account of that name."""
-    password = app.settings.admin_password
-    if password and await app.database.read(partial(find_account, name=ADMIN)) is None:
-        password_hash = await asyncio.to_thread(_hasher.hash, password)
-        await app.database.write(partial(add_account, name=ADMIN, password_hash=password_hash, now=now_micros()))
-
-
-@cache
-def _nobodys_hash() -> str:
-    """Checked where the name is unknown, so that the answer takes as long as for a known one."""
-    return _hasher.hash(secrets.token_urlsafe())
-
-
-def _address() -> str:
-    """Who asks. Behind our proxy that is the last it added to X-Forwarded-For: by the proxy's own address, ten wrong
-    passwords of a stranger would lock everybody out.
-    """
-    peer = request.remote_addr or ""
-    if board().settings.public_url and is_this_machine(peer):
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
-    return peer
-
-
-def _matches(password_hash: str | None, password: str) -> bool:
-    try:
-        return _hasher.verify(password_hash or _nobodys_hash(), password)
-    except (VerifyMismatchError, InvalidHashError):
-        return False
+    return answer
 
 
 def _page(problem: str, next_page: str, name: str = "", status: int = 200) -> Response:

@@ -75,7 +75,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     html = draw.page(
         "board.html",
         at="board",
-        **await viewer(),
+        **viewer(),
         title=title or board_title,
         board_title=board_title,
         wanted=wanted,

@@ -9,13 +9,15 @@ from functools import partial
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from quart import Response, redirect, request, url_for
+from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from dashboard.filters import BadFilter, read_filter
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
-from dashboard.store.accounts import account_of_session, note_seen, wall_query
+from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
+from dashboard.streams import Visit
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visits import NOBODY
 
 COOKIE = "callboard_session"
 SECURE_COOKIE = "__Host-callboard_session"
@@ -96,14 +98,24 @@ async def guard() -> ResponseReturnValue | None:
         return Response("Only reports are taken here.", 404, content_type="text/plain; charset=utf-8")
     if refusal := _cross_site_refusal():
         return refusal
-    app = board()
-    if not app.has_accounts and not is_direct(request.host, request.headers.keys(), request.remote_addr or ""):
-        return Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
-    if request.endpoint in OPEN_ENDPOINTS or not app.has_accounts:
+    is_ours = is_direct(request.host, request.headers.keys(), request.remote_addr or "")
+    if request.endpoint in OPEN_ENDPOINTS and (is_ours or board().has_accounts):
         return None
-    if await signed_in_name() is not None or (request.endpoint in WALL_ENDPOINTS and await _has_wall_key()):
+    if not await _has_accounts():
+        return None if is_ours else Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
+    if request.endpoint in OPEN_ENDPOINTS:
+        return None
+    g.signed_in = await _signed_in()
+    if g.signed_in is not None or (request.endpoint in WALL_ENDPOINTS and await _has_wall_key()):
         return None
     return _ask_to_sign_in()
+
+
+async def _has_accounts() -> bool:
+    """Whether anybody has to sign in: from the moment on at which an account is made, by a command beside us too."""
+    app = board()
+    app.has_accounts = app.has_accounts or await app.database.read(has_accounts)
+    return app.has_accounts
 
 
 async def _has_wall_key() -> bool:
@@ -125,8 +137,25 @@ def is_https() -> bool:
     return board().settings.public_url.startswith("https://")
 
 
-async def signed_in_name() -> str | None:
-    """The name of who is signed in on this browser."""
+def signed_in() -> SignedIn | None:
+    """Who asks, as `guard` found; None where nobody has to sign in, or anybody may look."""
+    found: SignedIn | None = g.get("signed_in")
+    return found
+
+
+def signed_in_name() -> str:
+    """The name of who asks; "" where nobody has to sign in."""
+    found = signed_in()
+    return found.name if found else ""
+
+
+def visit() -> Visit:
+    """The visit that a stream of this request belongs to, and ends with."""
+    found = signed_in()
+    return board().visits.of(found.session if found else NOBODY)
+
+
+async def _signed_in() -> SignedIn | None:
     token = request.cookies.get(cookie_name())
     if not token:
         return None
@@ -134,7 +163,17 @@ async def signed_in_name() -> str | None:
     found = await database.read(partial(account_of_session, token=token, now=now))
     if found is not None and found.is_due:
         await database.write(partial(note_seen, token=token, now=now))
-    return found and found.name
+    return found
+
+
+def visitor_address() -> str:
+    """Who asks. Behind our proxy that is the last it added to X-Forwarded-For: by the proxy's own address, ten wrong
+    passwords of a stranger would lock everybody out.
+    """
+    peer = request.remote_addr or ""
+    if board().settings.public_url and is_this_machine(peer):
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
+    return peer
 
 
 async def harden(response: Response) -> Response:

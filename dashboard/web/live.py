@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 
 from dashboard.connections import TRANSPORT
 from dashboard.filters import BadFilter, read_filter
+from dashboard.web.door import visit
 from dashboard.web.parts import board
 
 blueprint = Blueprint("live", __name__)
@@ -39,7 +40,7 @@ async def live() -> Response:
     # A HEAD request's answer has no body to write to.
     transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
-    stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport)
+    stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport, visit=visit())
     response = Response(stream, 200, headers=STREAM_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Response, request
 
-from dashboard.web.door import signed_in_name
+from dashboard.web.door import signed_in
 from dashboard.web.parts import board
 
 THEMES = ("light", "dark")
@@ -16,9 +16,10 @@ def theme() -> str:
     return chosen if chosen in THEMES else ""
 
 
-async def viewer() -> dict[str, str | None]:
+def viewer() -> dict[str, str | None]:
     """What every page draws of who looks at it."""
-    return {"account": await signed_in_name(), "theme": theme()}
+    found = signed_in()
+    return {"account": found and found.name, "theme": theme()}
 
 
 def own_address() -> str:

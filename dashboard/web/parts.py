@@ -18,6 +18,7 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.web.refusals import Refusals
+from dashboard.web.visits import Visits
 
 WEBHOOK_PATH = "/webhook/call-webhook"
 
@@ -34,8 +35,9 @@ class Callboard(Quart):
     keep: Keep
     archive: Archive
     refusals: Refusals
+    visits: Visits
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
-    # Made once at the start: whether anybody has to sign in.
+    # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False
     # The name of a part that has ended though it never should.
     ended: str = ""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from quart import Blueprint, Response, request, send_file
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
+from dashboard.store import audit
 from dashboard.store.recordings import recording_of
-from dashboard.web.parts import board
+from dashboard.web.door import signed_in_name, visitor_address
+from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("recordings", __name__)
 
@@ -33,8 +36,24 @@ async def recording(call_id: int) -> ResponseReturnValue:
         )
     except RequestedRangeNotSatisfiable:
         return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
+    if wanted is None or wanted.startswith("bytes=0-"):
+        await _note_opened(call_id)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Cache-Control"] = "private, max-age=3600"
     response.headers["Content-Disposition"] = "inline"
     response.timeout = None
     return response
+
+
+async def _note_opened(call_id: int) -> None:
+    """Before the first byte leaves. A browser opens it with the call's page; seeking in it is not told again."""
+    if (who := signed_in_name()) and request.method == "GET":
+        opened = partial(
+            audit.note,
+            now=now_micros(),
+            account=who,
+            action=audit.RECORDING_OPENED,
+            about=f"/calls/{call_id}",
+            address=visitor_address(),
+        )
+        await board().database.write(opened)

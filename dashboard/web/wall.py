@@ -8,14 +8,17 @@ from functools import partial
 
 from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
+from sqlmodel import Session
 
 from dashboard.database import Database, head_of
 from dashboard.feed import Feed
 from dashboard.filters import BadFilter, CallFilter, read_filter
 from dashboard.render import Renderer
 from dashboard.sse import sse_frame
+from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
+from dashboard.web.door import signed_in_name, visit, visitor_address
 from dashboard.web.live import STREAM_HEADERS
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
@@ -42,7 +45,7 @@ async def show_wall() -> ResponseReturnValue:
     html = board().draw.page(
         "wall.html",
         at="wall",
-        **await viewer(),
+        **viewer(),
         wanted=wanted,
         wall=board().draw.markup(await _draw(wanted, "")() or ""),
         live_url=f"{_address('/wall/live', wanted, key)}&drawn={version}",
@@ -61,7 +64,9 @@ async def wall_live() -> ResponseReturnValue:
     if not board().feed.ready.is_set():
         return Response(b"", 503, headers={"Retry-After": "1"})
     is_outdated = request.args.get("drawn") != board().draw.static_version
-    frames = board().streams.watch(_draw(wanted, request.args.get("key", "")))
+    key = request.args.get("key", "")
+    # A link ends by itself: there is nothing to draw any more.
+    frames = board().streams.watch(_draw(wanted, key), None if key else visit())
     response = Response(_stream(frames, is_outdated), 200, headers=STREAM_HEADERS)
     response.timeout = None
     return response
@@ -100,12 +105,18 @@ async def make_link() -> ResponseReturnValue:
     except BadFilter as problem:
         return problem_page(400, "This wall cannot be shared", str(problem))
     token = secrets.token_urlsafe(24)
-    link = partial(add_wall_link, token=token, query=wanted.query(), now=now_micros())
-    await board().database.write(link)
+    now, who, address = now_micros(), signed_in_name(), visitor_address()
+
+    def share(session: Session) -> None:
+        add_wall_link(session, token, wanted.query(), now)
+        shown = _address("/wall", wanted, "")
+        audit.note(session, now=now, account=who, action=audit.WALL_SHARED, about=shown, address=address)
+
+    await board().database.write(share)
     html = board().draw.page(
         "wall_link.html",
         at="wall",
-        **await viewer(),
+        **viewer(),
         address=own_address() + _address("/wall", wanted, token),
         back=_address("/wall", wanted, ""),
     )
@@ -115,7 +126,13 @@ async def make_link() -> ResponseReturnValue:
 @blueprint.post("/wall/links/end")
 async def end_links() -> ResponseReturnValue:
     """Every shared wall asks to sign in from now on; those that hang see nothing more."""
-    await board().database.write(end_wall_links)
+    now, who, address = now_micros(), signed_in_name(), visitor_address()
+
+    def end(session: Session) -> None:
+        end_wall_links(session)
+        audit.note(session, now=now, account=who, action=audit.WALLS_ENDED, address=address)
+
+    await board().database.write(end)
     return redirect("/wall", 303)
 
 

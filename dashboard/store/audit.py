@@ -1,0 +1,31 @@
+"""The audit log: who did what. Lines are added and read, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from dashboard.models import Audit
+
+# What people do, in the words that the page shows.
+SIGNED_IN, SIGNED_OUT, WRONG_PASSWORD = "signed in", "signed out", "wrong password"
+ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "account enabled", "password changed"
+SIGNED_OUT_ELSEWHERE = "signed out other browsers"
+RECORDING_OPENED = "recording opened"
+WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
+COMMAND_LINE = "command line"
+"""Who acts where nobody is signed in: whoever may run commands on the server."""
+
+_LONGEST = 500
+
+
+def note(session: Session, *, now: int, account: str, action: str, about: str = "", address: str = "") -> None:
+    """Write a line; `now` in microseconds since 1970. Stands in the transaction of what it tells of."""
+    session.add(Audit(at=now, account=account, action=action, about=about[:_LONGEST], address=address))
+
+
+def newest(session: Session, most: int, before: int | None = None) -> Sequence[Audit]:
+    """The last lines, newest first; those that follow the line with the id `before`."""
+    statement = select(Audit).order_by(col(Audit.id).desc()).limit(most)
+    return session.exec(statement if before is None else statement.where(col(Audit.id) < before)).all()

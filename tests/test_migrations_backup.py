@@ -17,6 +17,7 @@ from threading import Barrier
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
 from dashboard import migrations
 from dashboard.database import Database
@@ -25,15 +26,16 @@ from tests.full_disk import files_end_at
 from tests.reports import report
 from tests.stored import column, store
 
+HEAD = str(ScriptDirectory(str(migrations.SCRIPTS)).get_current_head())
 ADDS_A_COLUMN = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "HEAD"
 
 def upgrade() -> None:
     op.add_column("call", sa.Column("mood", sa.Text, nullable=False, server_default="good"))
-"""
+""".replace("HEAD", HEAD)
 FAILS = ADDS_A_COLUMN + "    raise RuntimeError('this migration is broken')\n"
 IS_KILLED = ADDS_A_COLUMN + "    import os\n    os.kill(os.getpid(), 9)\n"
 
@@ -48,7 +50,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def next_version(scripts: Path, text: str = ADDS_A_COLUMN) -> None:
-    (scripts / "versions" / "0002_next.py").write_text(text)
+    (scripts / "versions" / "next.py").write_text(text)
 
 
 @pytest.fixture
@@ -89,10 +91,10 @@ def test_a_database_whose_tables_change_is_kept_as_it_was(
     next_version(scripts)
     with caplog.at_level(logging.INFO):
         migrate(old)
-    copy = file.with_name("callboard-before-0002.db")
+    copy = file.with_name("callboard-before-9999.db")
     assert f"it is kept in {copy}." in caplog.text
     assert copies(file) == [copy.name]
-    assert (revision_of(copy), revision_of(file)) == ("0001", "0002")
+    assert (revision_of(copy), revision_of(file)) == (HEAD, "9999")
     assert (calls_in(copy), calls_in(file)) == (50, 50)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert column(old, "call", "mood") == ["good"] * 50
@@ -102,8 +104,8 @@ def test_the_copy_put_in_place_of_the_database_is_that_database_again(old: Datab
     next_version(scripts)
     migrate(old)
     old.close()
-    file.with_name("callboard-before-0002.db").replace(file)
-    (scripts / "versions" / "0002_next.py").unlink()
+    file.with_name("callboard-before-9999.db").replace(file)
+    (scripts / "versions" / "next.py").unlink()
     restored = Database(f"sqlite:///{file}")
     migrate(restored)
     store(restored, report("after"))
@@ -117,7 +119,7 @@ def test_a_new_database_and_one_that_is_up_to_date_are_not_copied(file: Path, sc
         database = Database(f"sqlite:///{file}")
         migrate(database)
         database.close()
-    assert revision_of(file) == "0002"
+    assert revision_of(file) == "9999"
     assert copies(file) == []
 
 
@@ -128,7 +130,7 @@ def test_a_file_with_the_tables_of_another_program_is_copied_too(file: Path, scr
     database = Database(f"sqlite:///{file}")
     migrate(database)
     database.close()
-    assert copies(file) == ["callboard-before-0001.db"]
+    assert copies(file) == [f"callboard-before-{HEAD}.db"]
 
 
 def test_postgresql_is_migrated_without_a_copy(postgres_url: str, scripts: Path, tmp_path: Path) -> None:
@@ -140,18 +142,18 @@ def test_postgresql_is_migrated_without_a_copy(postgres_url: str, scripts: Path,
     finally:
         database.close()
     with psycopg.connect(postgres_url) as server:
-        assert server.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert server.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
     assert [path for path in tmp_path.rglob("*-before-*") if path.is_file()] == []
 
 
 def test_an_older_copy_is_never_written_over(old: Database, file: Path, scripts: Path) -> None:
     next_version(scripts)
-    names = ["callboard-before-0002.db", "callboard-before-0002-2.db"]
+    names = ["callboard-before-9999.db", "callboard-before-9999-2.db"]
     for name in names:
         file.with_name(name).write_text("somebody's only copy")
     migrate(old)
     assert {file.with_name(name).read_text() for name in names} == {"somebody's only copy"}
-    assert calls_in(file.with_name("callboard-before-0002-3.db")) == 50
+    assert calls_in(file.with_name("callboard-before-9999-3.db")) == 50
 
 
 def test_a_migration_that_fails_at_every_start_fills_no_disk_with_copies(
@@ -161,13 +163,13 @@ def test_a_migration_that_fails_at_every_start_fills_no_disk_with_copies(
     for _ in range(3):
         with pytest.raises(RuntimeError, match="this migration is broken"):
             migrate(old)
-    assert copies(file) == ["callboard-before-0002.db"]
+    assert copies(file) == ["callboard-before-9999.db"]
     # Taken in by the older version, to which somebody went back.
     store(old, report("another"))
     with pytest.raises(RuntimeError, match="this migration is broken"):
         migrate(old)
-    assert copies(file) == ["callboard-before-0002-2.db", "callboard-before-0002.db"]
-    assert (calls_in(file), revision_of(file)) == (51, "0001")
+    assert copies(file) == ["callboard-before-9999-2.db", "callboard-before-9999.db"]
+    assert (calls_in(file), revision_of(file)) == (51, HEAD)
 
 
 def test_of_threads_that_migrate_at_once_one_makes_the_copy(old: Database, file: Path, scripts: Path) -> None:
@@ -184,7 +186,7 @@ def test_of_threads_that_migrate_at_once_one_makes_the_copy(old: Database, file:
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(run, range(3)))
-    assert copies(file) == ["callboard-before-0002.db"]
+    assert copies(file) == ["callboard-before-9999.db"]
     assert column(old, "call", "mood") == ["good"] * 50
 
 
@@ -217,16 +219,16 @@ def command(file: Path, scripts: Path, moment: str = "") -> subprocess.Completed
 def test_after_a_kill_half_way_the_next_start_works(old: Database, file: Path, scripts: Path, moment: str) -> None:
     next_version(scripts, IS_KILLED)
     assert command(file, scripts, moment).returncode == -signal.SIGKILL
-    left = "callboard-before-0002.db.part" if moment == "copying" else "callboard-before-0002.db"
+    left = "callboard-before-9999.db.part" if moment == "copying" else "callboard-before-9999.db"
     assert copies(file) == [left]
-    assert (calls_in(file), revision_of(file)) == (50, "0001")
+    assert (calls_in(file), revision_of(file)) == (50, HEAD)
     next_version(scripts)
     ran = command(file, scripts)
     assert (ran.returncode, ran.stdout) == (0, f"The database {file} is up to date.\n")
-    assert f"As it was before, it is kept in {file.with_name('callboard-before-0002.db')}." in ran.stderr
-    assert copies(file) == ["callboard-before-0002.db"]
-    assert calls_in(file.with_name("callboard-before-0002.db")) == 50
-    assert (calls_in(file), revision_of(file)) == (50, "0002")
+    assert f"As it was before, it is kept in {file.with_name('callboard-before-9999.db')}." in ran.stderr
+    assert copies(file) == ["callboard-before-9999.db"]
+    assert calls_in(file.with_name("callboard-before-9999.db")) == 50
+    assert (calls_in(file), revision_of(file)) == (50, "9999")
 
 
 def test_a_disk_without_room_for_the_copy_changes_nothing_and_is_said(
@@ -236,7 +238,7 @@ def test_a_disk_without_room_for_the_copy_changes_nothing_and_is_said(
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 16 * 2**20}))
     with pytest.raises(NotCopied, match=r"it needs 17 MiB, and the disk has less\. Nothing was changed\. Make room in"):
         migrate(old)
-    assert (copies(file), revision_of(file)) == ([], "0001")
+    assert (copies(file), revision_of(file)) == ([], HEAD)
     monkeypatch.undo()
 
 
@@ -250,6 +252,6 @@ def test_a_write_that_fails_while_copying_changes_nothing_and_is_one_sentence(
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
     assert ran.stderr.startswith(f"callboard: The tables of {file} have to be changed, but the copy")
     assert "Nothing was changed." in ran.stderr
-    assert (copies(file), calls_in(file), revision_of(file)) == ([], 50, "0001")
+    assert (copies(file), calls_in(file), revision_of(file)) == ([], 50, HEAD)
     assert command(file, scripts).returncode == 0
-    assert copies(file) == ["callboard-before-0002.db"]
+    assert copies(file) == ["callboard-before-9999.db"]

@@ -22,6 +22,7 @@ DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
 CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
 """The way out of every message about a missing secret, account or address."""
 DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
+_MOST_HOPS = 9
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -47,6 +48,7 @@ class Settings:
     indian_grouping: bool = True
     port_given: bool = False
     calling_hours: CallingHours | None = None
+    proxy_hops: int | None = None
 
     @property
     def is_local(self) -> bool:
@@ -99,6 +101,7 @@ class Settings:
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
             port_given=bool(port),
             calling_hours=_calling_hours(env),
+            proxy_hops=_proxy_hops(env),
         )
 
 
@@ -164,6 +167,17 @@ def _password(env: Mapping[str, str], name: str) -> str:
     if password and len(password) < SHORTEST:
         raise BadSetting(f"{name} needs at least {SHORTEST} letters: a few words make one that can be remembered.")
     return password
+
+
+def _proxy_hops(env: Mapping[str, str]) -> int | None:
+    text = env.get("DASHBOARD_PROXY_HOPS", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) <= _MOST_HOPS):
+        raise BadSetting(
+            f"DASHBOARD_PROXY_HOPS must be how many proxies stand before the board, 0 to {_MOST_HOPS}, not {text!r}."
+        )
+    return int(text)
 
 
 def _database_url(url: str) -> str:

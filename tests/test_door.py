@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -363,6 +364,27 @@ async def test_who_came_and_went_stands_in_the_audit_log_newest_first(guarded: C
     actions = re.findall(r"<td>(signed in|signed out|wrong password)</td>", page)
     assert actions == ["signed in", "signed out", "signed in", "wrong password"]
     assert "nobody" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "forwarded", "address"),
+    [
+        ({}, "203.0.113.9", "<local>"),
+        ({"public_url": "https://board.example"}, "made up, 203.0.113.9", "203.0.113.9"),
+        ({"public_url": "https://board.example"}, "", "<local>"),
+        ({"public_url": "https://board.example", "proxy_hops": 0}, "203.0.113.9", "<local>"),
+        ({"proxy_hops": 2}, "made up, 203.0.113.9,10.0.0.1", "203.0.113.9"),
+        ({"proxy_hops": 2}, "203.0.113.9", "203.0.113.9"),
+    ],
+)
+async def test_the_address_is_what_our_own_proxies_saw(
+    make_app: MakeApp, changes: dict[str, Any], forwarded: str, address: str
+) -> None:
+    app = await make_app(admin_password=PASSWORD, **changes)
+    form = {"name": "admin", "password": PASSWORD}
+    await app.test_client().post("/sign-in", form=form, headers={"X-Forwarded-For": forwarded})
+    (line,) = await app.database.read(partial(audit.newest, most=2))
+    assert line.address == address
 
 
 async def test_the_audit_log_is_read_page_by_page(guarded: Callboard) -> None:

@@ -86,6 +86,7 @@ def test_the_choices(tmp_path: Path) -> None:
     assert not read(tmp_path, DASHBOARD_NUMBER_GROUPING="western").indian_grouping
     hosts = "127.0.0.1:9000, [::1]:9000"
     assert read(tmp_path, DASHBOARD_RECORDING_HOSTS=hosts).recording_hosts == ("127.0.0.1:9000", "[::1]:9000")
+    assert (read(tmp_path).proxy_hops, read(tmp_path, DASHBOARD_PROXY_HOPS="0").proxy_hops) == (None, 0)
     assert read(tmp_path, DASHBOARD_PUBLIC_URL="https://board.example/").public_url == "https://board.example"
 
 
@@ -103,6 +104,10 @@ def test_the_choices(tmp_path: Path) -> None:
         ("DASHBOARD_PUBLIC_URL", "board.example"),
         ("DASHBOARD_RECORDING_HOSTS", "127.0.0.1"),
         ("DASHBOARD_RECORDING_HOSTS", ":80"),
+        ("DASHBOARD_PROXY_HOPS", "-1"),
+        ("DASHBOARD_PROXY_HOPS", "10"),
+        ("DASHBOARD_PROXY_HOPS", "²"),
+        ("DASHBOARD_ADMIN_PASSWORD", "too short"),
         ("DASHBOARD_DATABASE_URL", "mysql://u:p@h/d"),
         ("DASHBOARD_WEBHOOK_SECRET_FILE", "/nowhere/at/all"),
     ],

@@ -167,13 +167,17 @@ async def _signed_in() -> SignedIn | None:
 
 
 def visitor_address() -> str:
-    """Who asks. Behind our proxy that is the last it added to X-Forwarded-For: by the proxy's own address, ten wrong
-    passwords of a stranger would lock everybody out.
+    """Who asks, by what our own proxies have added to X-Forwarded-For; what stands left of that anybody can make up.
+
+    By a proxy's own address, ten wrong passwords of a stranger would lock everybody out.
     """
-    peer = request.remote_addr or ""
-    if board().settings.public_url and is_this_machine(peer):
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
-    return peer
+    settings, peer = board().settings, request.remote_addr or ""
+    hops = settings.proxy_hops
+    if hops is None:
+        hops = 1 if settings.public_url and is_this_machine(peer) else 0
+    forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
+    chain = [each.strip() for each in forwarded.split(",") if each.strip()]
+    return chain[-hops:][0] if hops and chain else peer
 
 
 async def harden(response: Response) -> Response:

@@ -16,7 +16,7 @@ function keepStream() {
 
 keepStream();
 
-document.addEventListener("call:converted", (event) => {
+on("call:converted", (event) => {
   if (document.hidden) showUnseen(unseen + 1);
   if (Date.now() - soundedAt < QUIET_MS) return;
   soundedAt = Date.now();
@@ -27,7 +27,7 @@ document.addEventListener("call:converted", (event) => {
   }
 });
 
-document.addEventListener("visibilitychange", () => {
+on("visibilitychange", () => {
   if (!document.hidden) showUnseen(0);
 });
 
@@ -41,8 +41,7 @@ function chime() {
   for (const [after, pitch] of [[0, 660], [0.14, 880]]) {
     const tone = new OscillatorNode(audioContext, { frequency: pitch });
     const start = audioContext.currentTime + after;
-    const volume = new GainNode(audioContext, { gain: 0 });
-    volume.gain.setTargetAtTime(0.12, start, 0.01);
+    const volume = new GainNode(audioContext, { gain: 0.12 });
     volume.gain.setTargetAtTime(0, start + 0.1, 0.05);
     tone.connect(volume).connect(audioContext.destination);
     tone.start(start);

@@ -9,9 +9,10 @@ const SAY_MS = 10_000; // a screen reader is told of news at most so often
 const live = { connection: null, heardAt: 0, staleSince: null };
 
 const byId = (id) => document.getElementById(id);
+const on = (type, hear) => document.addEventListener(type, hear);
 
-function setLive(on, words) {
-  document.body.dataset.live = on ? "on" : "off";
+function setLive(isLive, words) {
+  document.body.dataset.live = isLive ? "on" : "off";
   const shown = byId("live-words");
   if (shown && shown.textContent !== words) shown.textContent = words;
   showAge();
@@ -39,22 +40,22 @@ setLive(false, "Connecting");
 
 // --- the stream
 
-document.addEventListener("htmx:sse:after:connection", (event) => {
+on("htmx:sse:after:connection", (event) => {
   live.connection = event.detail.connection;
   heard();
 });
-document.addEventListener("htmx:sse:after:message", heard);
-document.addEventListener("beat", heard);
+on("htmx:sse:after:message", heard);
+on("beat", heard);
 // Also right after a stream has ended.
-document.addEventListener("htmx:sse:before:connection", (event) => {
+on("htmx:sse:before:connection", (event) => {
   if (event.detail.connection.attempt > 0) lost();
 });
-document.addEventListener("htmx:sse:error", (event) => {
+on("htmx:sse:error", (event) => {
   lost();
   if (event.detail.status === 401) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
 });
-document.addEventListener("htmx:sse:close", lost);
-document.addEventListener("visibilitychange", () => {
+on("htmx:sse:close", lost);
+on("visibilitychange", () => {
   // hx-sse lets go of a hidden tab's stream, unless it asked to be told of conversions.
   if (document.hidden && htmx.config.sse.pauseOnBackground !== false) setLive(false, "Paused");
 });
@@ -72,7 +73,7 @@ setInterval(() => {
 // --- redrawing
 
 // The page is too far behind, or the day has turned. Not all at once: every page may have been told so.
-document.addEventListener("reload", () => byId("board") && setTimeout(redraw, Math.random() * RETRY_MS));
+on("reload", () => byId("board") && setTimeout(redraw, Math.random() * RETRY_MS));
 
 // Everything but the open call; tried until it is there.
 async function redraw() {

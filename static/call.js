@@ -17,7 +17,7 @@ async function openCall(id, { push = true } = {}) {
   askedId = id;
   const address = () => `/calls/${id}${location.search}`;
   if (!(await replace("call", address(), push && address))) return;
-  if (!listScroll) listScroll = scrollY;
+  listScroll ||= scrollY;
   byId("call").scrollTop = 0;
   if (isNarrow()) scrollTo(0, 0);
   markOpen();
@@ -44,7 +44,7 @@ function markOpen() {
   readyPlayer();
 }
 
-document.addEventListener("list:settled", () => {
+on("list:settled", () => {
   markOpen();
   const call = byId("call");
   const row = held.get("call-" + openId()) ?? rowOf(openId());
@@ -57,7 +57,7 @@ document.addEventListener("list:settled", () => {
 
 const isPlain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   if (event.defaultPrevented || !isPlain(event)) return;
   const link = event.target.closest("a");
   const row = event.target.closest("#calls > tr");
@@ -91,7 +91,7 @@ async function filterBy(search, link) {
   }
 }
 
-document.addEventListener("submit", (event) => {
+on("submit", (event) => {
   if (!event.target.matches("#filters form")) return;
   event.preventDefault();
   filterBy("?" + new URLSearchParams([...new FormData(event.target)].filter(([, value]) => value)));
@@ -106,7 +106,7 @@ window.addEventListener("popstate", () => {
   else if (!id && openId()) closeCall({ push: false });
 });
 
-document.addEventListener("pointerdown", (event) => {
+on("pointerdown", (event) => {
   const inside = event.target.closest("details.choice");
   for (const menu of document.querySelectorAll("details.choice[open]")) if (menu !== inside) menu.open = false;
 });
@@ -118,7 +118,7 @@ const audioOf = () => document.querySelector("#call audio");
 function readyPlayer() {
   const audio = audioOf();
   const button = byId("speed");
-  if (!audio || !button || !button.hidden) return;
+  if (!audio || !button?.hidden) return;
   button.hidden = false;
   setSpeed(Number(localStorage.getItem("speed")) || 1);
   button.addEventListener("click", () => setSpeed(SPEEDS[(SPEEDS.indexOf(audio.playbackRate) + 1) % SPEEDS.length]));
@@ -196,7 +196,7 @@ const KEYS = {
   "?": () => byId("keys").showModal(),
 };
 
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || byId("keys").open) return;
   if (event.target.closest("input, select, textarea")) return;
   const isControl = event.target.closest("button, summary, audio");

@@ -8,12 +8,12 @@ const MOST_HELD = 1_000;
 const held = new Map();
 let tooMany = 0; // that were held, and are drawn anew when asked for
 
-document.addEventListener("htmx:before:swap", (event) => {
+on("htmx:before:swap", (event) => {
   for (const task of event.detail.tasks) if (task.swapSpec?.style === "upsert") settleRows(task.fragment);
 });
 
-// hx-upsert replaces a row where it stands and inserts any other by its key. It does not know that a row whose time has
-// changed must move, that one older than the last here belongs further down, that some leave and somebody reads.
+// hx-upsert replaces a row where it stands and inserts any other by its key. It does not know of rows that move, leave
+// or belong further down than this page goes, nor that somebody reads.
 function settleRows(fragment) {
   const calls = byId("calls");
   const oldest = olderRemain() ? calls.lastElementChild?.dataset.key : undefined;
@@ -105,15 +105,15 @@ function maybeLeft() {
   }, 400);
 }
 
-for (const type of ["pointerout", "focusout", "scroll"]) document.addEventListener(type, maybeLeft, { capture: true, passive: true });
-document.addEventListener("click", (event) => {
+for (const type of ["pointerout", "focusout", "scroll"]) document.addEventListener(type, maybeLeft, true);
+on("click", (event) => {
   if (event.target.closest("#held")) showNew();
 });
 
 // --- after every change
 
-document.addEventListener("htmx:after:swap", settled);
-document.addEventListener("board:redrawn", () => {
+on("htmx:after:swap", settled);
+on("board:redrawn", () => {
   outsideAtFirst = null;
   forgetHeld();
   settled();
@@ -134,27 +134,31 @@ function trimRows({ asked = false } = {}) {
   const link = older.querySelector("a");
   const address = new URL("/" + location.search, location.origin);
   address.searchParams.set("before", calls.lastElementChild.dataset.key);
-  link.setAttribute("href", address.pathname + address.search);
-  link.setAttribute("hx-get", address.pathname + address.search);
+  for (const name of ["href", "hx-get"]) link.setAttribute(name, address.pathname + address.search);
   older.hidden = false;
 }
 
 // Who asked for older calls keeps them while reading; what changes on their way is put in afterwards.
 let loadingOlder = null; // the link, which goes when they have come
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const link = event.target.closest("#older a");
   if (!link) return;
   byId("calls").dataset.grown = "true";
   loadingOlder = link;
 });
-document.addEventListener("htmx:error", () => (loadingOlder = null));
+on("htmx:error", () => (loadingOlder = null));
 
 const olderRemain = () => byId("older") && !byId("older").hidden;
 
+const toldOf = new Set(); // conversions: a row that left the end of the list may come again
+
 function noteChange(row, before) {
-  const isNew = !before && "new" in row.dataset;
-  if (row.dataset.stage === "converted" && (isNew || (before && before.dataset.stage !== "converted"))) {
+  // Not by its own first number: a call that began and changed between two writes comes once.
+  const isNew = !before && row.dataset.created - byId("board").dataset.cursor > 0;
+  const was = before ? before.dataset.stage : isNew ? "" : "converted";
+  if (row.dataset.stage === "converted" && was !== "converted" && !toldOf.has(row.id)) {
+    toldOf.add(row.id);
     document.dispatchEvent(new CustomEvent("call:converted", { detail: row }));
   }
   if (isNew) say("A new call came in.");

@@ -10,7 +10,7 @@ async function keepAwake() {
 }
 
 keepAwake();
-document.addEventListener("visibilitychange", () => document.hidden || keepAwake());
+on("visibilitychange", () => document.hidden || keepAwake());
 
 // A page that is left for one that does not come stays away: first it is made sure that the server is there.
 async function renew() {
@@ -19,4 +19,4 @@ async function renew() {
   else setTimeout(renew, RETRY_MS);
 }
 
-document.addEventListener("reload", () => setTimeout(renew, Math.random() * RETRY_MS));
+on("reload", () => setTimeout(renew, Math.random() * RETRY_MS));

@@ -133,10 +133,6 @@ def test_every_runtime_dependency_earns_a_line_in_the_architecture() -> None:
     assert [name for name in names if f"`{name}`" not in architecture] == []
 
 
-def test_our_own_script_stays_small() -> None:
-    assert (ROOT / "static" / "app.js").stat().st_size < 20_000
-
-
 def test_the_lock_files_hold_hashes_and_no_addresses() -> None:
     for path in ROOT.glob("requirements*.txt"):
         text = path.read_text(encoding="utf-8")

@@ -85,6 +85,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
         reading_older=before is not None,
         newest_url=board_link(wanted),
         live_url=live_url,
+        cursor=cursor,
         setup=is_new,
         webhook_url=own_address() + WEBHOOK_PATH,
         has_secret=bool(board().settings.webhook_secrets),

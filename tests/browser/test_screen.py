@@ -292,6 +292,25 @@ def test_a_hidden_tab_that_asked_to_be_told_counts_conversions_in_its_title(boar
     expect(page.locator("#calls > tr")).to_have_count(2)
 
 
+def test_a_call_that_began_and_converted_while_the_page_was_away_is_one_conversion(
+    board: RunningBoard, pages: Pages
+) -> None:
+    pages.allowed = ("Failed to load resource", "net::ERR", "htmx")
+    page = pages.open(board.url)
+    hear = "document.addEventListener('call:converted', (event) => told.push(event.detail.id))"
+    page.evaluate(f"() => {{ window.told = []; {hear} }}")
+    page.context.set_offline(True)
+    expect(page.locator("body")).to_have_attribute("data-live", "off")
+    board.post(named("Asha", conversion_status=False))
+    board.post(named("Bina", conversion_status=True))
+    board.post(named("Asha", conversion_status=True))
+    page.context.set_offline(False)
+    expect(page.locator("#calls > tr")).to_have_count(2)
+    board.post(named("Asha", conversion_status=True, disposition_reason="A later word"))
+    expect(page.locator("#call-1 .disposition")).to_have_text("A later word")
+    assert sorted(page.evaluate("() => told")) == ["call-1", "call-2"]
+
+
 def test_a_call_that_waits_and_leaves_again_is_never_shown(board: RunningBoard, pages: Pages) -> None:
     board.post(named("Asha", batchId="north"))
     page = pages.open(f"{board.url}/?campaign=north")

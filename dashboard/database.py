@@ -39,6 +39,7 @@ LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 _LOCK_WAIT_SECONDS = 1
 _UPGRADE_WAIT_SECONDS = 30
+_LOG_PAGES = 4000
 # How long a stopping process waits for what the database is doing before it hangs up.
 _CLOSE_SECONDS = 1.0
 
@@ -276,6 +277,8 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         # FULL is one fdatasync a commit; NORMAL loses the last commits when the power goes.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # Folding the log back into the file writes the same pages of the indexes again and again: less often is less.
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         if not writes:
             connection.execute("PRAGMA query_only=ON")
 

@@ -199,8 +199,8 @@ class Feed:
 
     def _take_in(self, rows: list[CallRow], head: int) -> None:
         frames = [Frame(row, row.facts, self._draw) for row in rows]
-        for row, frame in zip(rows, frames, strict=True):
-            self.index.put(frame.facts)
+        self.index.load(frame.facts for frame in frames)
+        for row in rows:
             if row.seq == row.created_seq:
                 ended_at = row.at + (row.duration_seconds or 0) * 1_000_000
                 self._zone_doubt.hear(ended_at=ended_at, received_at=row.received_at)

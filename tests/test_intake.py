@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol as Client
+from sqlmodel import Session
 
 from dashboard.database import Database
 from dashboard.intake import LARGEST_BATCH, MOST_WAITING, MOST_WAITING_BYTES, WAIT_SECONDS, Intake, NotStored
@@ -88,6 +89,30 @@ async def test_what_waits_together_is_stored_together_in_the_order_it_came(intak
     assert [receipt.id for receipt in receipts] == list(range(1, 2 * LARGEST_BATCH + 11))
     assert column(database, "call", "call_sid")[-1] == f"call {2 * LARGEST_BATCH + 9}"
     assert intake.waiting == 0
+
+
+async def test_those_who_are_just_arriving_go_with_the_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    write = database.write
+
+    async def counting(fn: Callable[[Session], Any]) -> Any:
+        receipts = await write(fn)
+        written.append(len(receipts))
+        return receipts
+
+    monkeypatch.setattr(database, "write", counting)
+
+    async def after(turns: int, into: Intake) -> Receipt:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await into.keep(arrival(report(f"call {turns}")))
+
+    async with taking_in(database) as taking:
+        tasks = [asyncio.create_task(after(turns, taking)) for turns in range(30)]
+        assert all(isinstance(outcome, Receipt) for outcome in await ended(tasks))
+    assert written == [30]
 
 
 async def test_requests_that_leave_while_they_wait_end_neither_the_writer_nor_other_requests(

@@ -109,6 +109,9 @@ class Account(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     password_hash: str = text()
+    role: str = Field(default="admin", sa_column=Column(Text, nullable=False, server_default="admin"))
+    campaigns: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))
+    """The campaigns it is limited to, as a JSON list; an empty one means all."""
     created_at: int = big()
     disabled_at: int | None = maybe_big()
 

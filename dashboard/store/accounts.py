@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from sqlmodel import Session as Connection
 from sqlmodel import col, select
 
 from dashboard.models import Account, Session, WallLink
+from dashboard.roles import EVERYTHING, Rights
 
 IDLE_SECONDS = 12 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
@@ -47,8 +49,9 @@ def accounts(session: Connection) -> Sequence[AccountLine]:
     return [AccountLine(*row) for row in session.exec(statement)]
 
 
-def add_account(session: Connection, name: str, password_hash: str, now: int) -> None:
-    session.add(Account(name=name, password_hash=password_hash, created_at=now))
+def add_account(session: Connection, name: str, password_hash: str, now: int, rights: Rights = EVERYTHING) -> None:
+    campaigns = json.dumps(rights.campaigns)
+    session.add(Account(name=name, password_hash=password_hash, role=rights.role, campaigns=campaigns, created_at=now))
 
 
 def set_password(session: Connection, account: Account, password_hash: str) -> None:
@@ -88,9 +91,10 @@ def end_session(session: Connection, token: str) -> None:
 
 
 class SignedIn(NamedTuple):
-    """Whose session it is, by which name its stream goes, and whether it is time to push its idle limit on."""
+    """Whose session it is and what it may do, by which name its stream goes, and whether its idle limit is due."""
 
     name: str
+    rights: Rights
     session: bytes
     is_due: bool
 
@@ -99,12 +103,16 @@ def account_of_session(session: Connection, token: str, now: int) -> SignedIn | 
     """The account behind a browser's cookie, if its session still runs."""
     sha = _hash(token)
     statement = (
-        select(Account.name, Session.seen_at)
+        select(Account.name, Account.role, Account.campaigns, Session.seen_at)
         .join(Session, col(Session.account_id) == Account.id)
         .where(Session.token_hash == sha, *_is_running(now))
     )
     found = session.exec(statement).first()
-    return SignedIn(found[0], sha, now - found[1] > _SEEN_EVERY_SECONDS * 1_000_000) if found else None
+    if found is None:
+        return None
+    name, role, campaigns, seen_at = found
+    rights = Rights(role, tuple(json.loads(campaigns)))
+    return SignedIn(name, rights, sha, now - seen_at > _SEEN_EVERY_SECONDS * 1_000_000)
 
 
 def running_sessions(session: Connection, token_hashes: Collection[bytes], now: int) -> set[bytes]:

@@ -13,6 +13,7 @@ from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from dashboard.filters import BadFilter, read_filter
+from dashboard.roles import EVERYTHING, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
 from dashboard.streams import Visit
@@ -147,6 +148,12 @@ def signed_in_name() -> str:
     """The name of who asks; "" where nobody has to sign in."""
     found = signed_in()
     return found.name if found else ""
+
+
+def rights() -> Rights:
+    """What whoever asks may do and see; where nobody has to sign in, everything."""
+    found = signed_in()
+    return found.rights if found else EVERYTHING
 
 
 def visit() -> Visit:

@@ -255,7 +255,8 @@ def raw(board: RunningBoard, head: str, body: bytes = b"") -> bytes:
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # refused before all was sent
-        return connection.makefile("rb").readline().strip()
+        with connection.makefile("rb") as answer:
+            return answer.readline().strip()
 
 
 def test_over_a_socket_too_large_a_body_is_refused_however_it_comes(start_board: Callable[..., RunningBoard]) -> None:
@@ -292,8 +293,8 @@ def test_whoever_is_turned_away_may_keep_the_connection_though_the_body_comes_la
 ) -> None:
     """As from a pool: the next request through a connection that was closed without a word is lost."""
     board = start_board(DASHBOARD_WEBHOOK_SECRET="a-secret-of-some-length")
-    with socket.create_connection(("127.0.0.1", board.port), timeout=10) as connection:
-        answers = connection.makefile("rb")
+    connection = socket.create_connection(("127.0.0.1", board.port), timeout=10)
+    with connection, connection.makefile("rb") as answers:
         for path, status in ((f"{WEBHOOK}?token=wrong", b"401"), ("/webhook/elsewhere", b"404")):
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
             connection.sendall(head.encode())

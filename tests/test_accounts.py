@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
 from argon2 import PasswordHasher
 from quart.typing import TestClientProtocol as Client
+from sqlmodel import Session, col, select
 
 from dashboard import passwords
+from dashboard.database import Database
+from dashboard.models import Account
 from dashboard.passwords import matches
 from dashboard.roles import ADMIN, REVIEWER, VIEWER, Rights
-from dashboard.store.accounts import find_account, rights_of
+from dashboard.store.accounts import (
+    LastAdmin,
+    accounts,
+    add_account,
+    disable,
+    find_account,
+    rights_of,
+    set_rights,
+)
+from dashboard.store.calls import count_calls, rows_of_number
 from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
 from tests.signed_in import browser_of
-from tests.stored import column, rows
+from tests.stored import column, rows, store
 
 PASSWORD = "correct horse é battery"
 
@@ -166,3 +179,32 @@ async def test_everybodys_own_page_says_what_they_are(app: Callboard) -> None:
     page = await (await client.get("/account")).get_data(as_text=True)
     assert "Your role: viewer, which sees numbers masked." in page
     assert "You see the calls of north." in page
+
+
+# The store, on both databases
+
+
+def test_the_last_admin_can_neither_be_disabled_nor_be_given_another_role(database: Database) -> None:
+    def told(session: Session) -> list[str]:
+        for name, rights in (("boss", Rights(ADMIN)), ("ravi", Rights(ADMIN)), ("vani", Rights(VIEWER))):
+            add_account(session, name, "no hash", 1, rights)
+        session.flush()
+        boss, ravi, vani = session.exec(select(Account).order_by(col(Account.id))).all()
+        disable(session, vani, 2)
+        disable(session, ravi, 2)
+        with pytest.raises(LastAdmin):
+            disable(session, boss, 3)
+        with pytest.raises(LastAdmin):
+            set_rights(session, boss, Rights(VIEWER))
+        set_rights(session, ravi, Rights(REVIEWER, ("north",)))
+        return [f"{line.name} {line.rights.role} {line.disabled_at}" for line in accounts(session)]
+
+    assert database.write_now(told) == ["boss admin None", "ravi reviewer 2", "vani viewer 2"]
+
+
+def test_calls_of_a_number_and_their_count_keep_to_campaigns(database: Database) -> None:
+    store(database, *(report(name, batchId=name, to="919812345678") for name in ("north", "south", "")))
+    for campaigns, ids in (((), [3, 2, 1]), (("north",), [1]), (("none", "south"), [3, 2]), (("gone",), [])):
+        found = database.read_now(partial(rows_of_number, number="919812345678", most=9, campaigns=campaigns))
+        assert [row.id for row in found] == ids
+        assert database.read_now(partial(count_calls, campaigns=campaigns)) == (len(ids), 0)

@@ -80,7 +80,8 @@ class Feed:
         self.beats = 0
         self.figures_version = 0
         """Goes up when figures may be drawn anew: they move less often than rows, and "usual" with every minute."""
-        self.notices = self.silence = ""
+        self.notices = self.notices_within = self.silence = ""
+        """For everybody, for whoever is limited to campaigns, for the wall."""
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
         self._usual_at: datetime | None = None
@@ -178,7 +179,14 @@ class Feed:
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""
-        return self._draw.outside(listed=self.index.count(wanted, self.today), everything=len(self.index))
+        return self._draw.outside(listed=self.index.count(wanted, self.today), everything=self.everything(wanted))
+
+    def everything(self, wanted: CallFilter) -> int:
+        """How many calls there are in all for whoever asks."""
+        return self.index.count(CallFilter(scope=wanted.scope), self.today)
+
+    def notices_for(self, wanted: CallFilter) -> str:
+        return self.notices_within if wanted.scope else self.notices
 
     async def _load(self) -> None:
         head = await self._database.read(head_of)
@@ -228,9 +236,13 @@ class Feed:
             # A notice that cannot be drawn must hold back neither calls nor heartbeats.
             log.exception("the notices cannot be drawn")
             return
-        if notices_now != self.notices:
-            self.notices = notices_now
-            self.silence = self._draw.notices([notice for notice in found if notice.kind == "silence"])
+        if notices_now == self.notices:
+            return
+        self.notices = notices_now
+        self.silence = self._draw.notices([notice for notice in found if notice.kind == "silence"])
+        within = self._draw.notices([notice for notice in found if notice.kind not in notices.OF_REPORTS])
+        # The very same text stays the same: streams send what is another one.
+        self.notices_within = within if within != self.notices_within else self.notices_within
 
     def _notices(self) -> list[Notice]:
         now = self.now

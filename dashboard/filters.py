@@ -5,11 +5,11 @@ Pure: knows the words of the URL and the facts of a call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from dashboard.calls import Facts
@@ -19,6 +19,7 @@ from dashboard.figures import DURATIONS, FIGURES, STAGES, duration_of, figures_o
 CHOICES = ("campaign", "agent", "version", "type", "stage", "figure", "reason", "duration", "try")
 NONE = "none"
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
+_SCOPE = "scope"
 _MOST_VALUES = 100
 
 
@@ -49,6 +50,8 @@ class CallFilter:
     period: str = ""
     from_: date | None = None
     to: date | None = None
+    scope: tuple[str, ...] = ()
+    """The campaigns that whoever asks is limited to; none means all. Never from a URL and never in one."""
 
     def values(self, choice: str) -> tuple[str, ...]:
         return getattr(self, "try_" if choice == "try" else choice)  # type: ignore[no-any-return]
@@ -71,6 +74,11 @@ class CallFilter:
             pairs.append(("period", self.period))
         pairs += [(name, day.isoformat()) for name, day in (("from", self.from_), ("to", self.to)) if day]
         return urlencode(pairs)
+
+    def limited_query(self) -> str:
+        """The filter with the limit it stands under: to be kept, never to be an address. `read_limited` reads it."""
+        pairs = [(_SCOPE, value) for value in self.scope]
+        return "&".join(part for part in (self.query(), urlencode(pairs)) if part)
 
     def days(self, today: date) -> Days:
         if self.period:
@@ -114,6 +122,17 @@ def read_filter(pairs: Iterable[tuple[str, str]]) -> CallFilter:
     return CallFilter(**sorted_values, period=period, from_=first, to=last)
 
 
+def read_limited(query: str) -> CallFilter:
+    """What `limited_query` gave. Raises BadFilter."""
+    pairs = parse_qsl(query)
+    return replace(read_filter(pairs), scope=tuple(value for name, value in pairs if name == _SCOPE))
+
+
+def is_within(campaign: str, scope: Collection[str]) -> bool:
+    """Whether a limit to campaigns lets a call of this one through; NONE stands for calls without a campaign."""
+    return not scope or (campaign or NONE) in scope
+
+
 def value_of(facts: Facts, choice: str) -> str:
     """What a call has under a choice of one value (all but `figure`); "" where it has none."""
     match choice:
@@ -129,6 +148,8 @@ def value_of(facts: Facts, choice: str) -> str:
 
 def matches(facts: Facts, wanted: CallFilter, *, today: date, timezone: ZoneInfo) -> bool:
     """Whether one call is among those the filter wants; the index gives the same answer for all of them."""
+    if not is_within(facts.campaign, wanted.scope):
+        return False
     for choice in CHOICES:
         values = wanted.values(choice)
         if not values:
@@ -173,4 +194,4 @@ def _read_day(name: str, single: Mapping[str, str]) -> date | None:
         raise BadFilter(f"{name}={text[:40]!r} is not a day; write it as 2026-11-23.") from None
 
 
-assert {field.name.rstrip("_") for field in fields(CallFilter)} == {*CHOICES, "period", "from", "to"}
+assert {field.name.rstrip("_") for field in fields(CallFilter)} == {*CHOICES, "period", "from", "to", _SCOPE}

@@ -182,6 +182,8 @@ class Index:
         sets = {choice: self._groups[choice].any_of(values) for choice, values in chosen.items() if values}
         if wanted.figure:
             sets["figure"] = union([self._figures.having(FIGURES[value]) for value in wanted.figure])
+        if wanted.scope:
+            sets["scope"] = self._groups["campaign"].any_of(wanted.scope)
         days = wanted.days(today)
         if days != Days(None, None):
             sets["days"] = self._times.within(days)

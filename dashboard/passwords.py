@@ -37,6 +37,11 @@ def matches(password_hash: str | None, password: str) -> bool:
     return password_hash is not None
 
 
+def is_outdated(password_hash: str) -> bool:
+    """Whether it was made with less work than today's: to be made anew when the password is next at hand."""
+    return _hasher.check_needs_rehash(password_hash)
+
+
 @cache
 def _nobodys_hash() -> str:
     return _hasher.hash(secrets.token_urlsafe())

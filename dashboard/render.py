@@ -13,14 +13,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 from pydantic_core import to_json
 
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
 from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.links import host_of, safe_url
+from dashboard.masking import Mask, as_it_is, masked
 from dashboard.notices import Notice
 from dashboard.store.calls import CallRow
 
@@ -69,16 +71,27 @@ class Renderer:
             "STAGES": STAGES,
             "is_test": is_test,
             "zone_name": timezone.key,
+            # What `viewer` tells of whoever looks; a page that does not ask draws nothing that only some may see.
+            "may_manage": False,
         }
+        self._masking = self._environment.overlay(finalize=_mask_each)
         self._row = self._environment.get_template("_call_row.html")
         self._figures = self._environment.get_template("_figures.html")
 
     def page(self, name: str, /, **context: Any) -> str:
-        return self._environment.get_template(name).render(**context)
+        return self._environment.get_template(name).render(mask=as_it_is, **context)
+
+    def masked_page(self, mask: Mask, name: str, /, **context: Any) -> str:
+        """No text that the template draws shows a number of the mask; what is markup already is left alone."""
+        return self._masking.get_template(name).render(mask=mask, **context)
 
     def markup(self, html: str) -> Markup:
         """A partial that this renderer drew, fit to be set into a page as it is."""
         return Markup(html)  # noqa: S704
+
+    def unmasked(self, text: str) -> Markup:
+        """A text that a mask lets through: for a number that somebody has asked to see."""
+        return escape(text)
 
     def call_row(self, row: CallRow) -> str:
         """One call as a row of the list, wherever the list stands."""
@@ -118,8 +131,10 @@ class Renderer:
     def wall(
         self, figures: Figures, wanted: CallFilter, rows: Sequence[CallRow], *, notices: str, usual: Usual | None
     ) -> str:
+        """Nobody sees numbers on a wall."""
+        masked_rows = [masked_row(row) for row in rows]
         return self.page(
-            "_wall.html", figures=figures, wanted=wanted, rows=rows, notices=self.markup(notices), usual=usual
+            "_wall.html", figures=figures, wanted=wanted, rows=masked_rows, notices=self.markup(notices), usual=usual
         )
 
     def notices(self, notices: Sequence[Notice]) -> str:
@@ -127,6 +142,22 @@ class Renderer:
 
     def outside(self, *, listed: int, everything: int) -> str:
         return self.page("_outside.html", listed=listed, everything=everything)
+
+
+def masked_row(row: CallRow) -> CallRow:
+    """A row for whoever may not see numbers; it goes into the same template as every other."""
+    mask = Mask([row.customer_number])
+    texts: dict[str, Any] = {name: mask(value) for name, value in row._asdict().items() if isinstance(value, str)}
+    return row._replace(**texts | {"customer_number": masked(row.customer_number)})
+
+
+@pass_context
+def _mask_each(context: Context, value: object) -> object:
+    """Jinja asks this of every value that a template draws."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        mask: Mask = context["mask"]
+        return mask(value)
+    return value
 
 
 def link(wanted: CallFilter, choice: str, *values: str) -> str:
@@ -207,13 +238,6 @@ def phone(number: str) -> str:
     if digits.isascii() and digits.isdecimal() and len(digits) == 12 and digits.startswith("91"):
         return f"+91 {digits[2:7]} {digits[7:]}"
     return number
-
-
-def masked(number: str) -> str:
-    """98•••••210: enough to know one's own customer again, too little to call them."""
-    digits = "".join(filter(str.isdecimal, number))
-    digits = digits[2:] if len(digits) == 12 and digits.startswith("91") else digits
-    return f"{digits[:2]}{'•' * (len(digits) - 5)}{digits[-3:]}" if len(digits) > 7 else "•" * len(digits)
 
 
 def days_words(wanted: CallFilter) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dashboard.calls import Facts
-from dashboard.render import Renderer
+from dashboard.render import Renderer, masked_row
 from dashboard.sse import sse_frame
 from dashboard.store.calls import CallRow
 
@@ -26,6 +26,11 @@ class Frame:
     @cached_property
     def show(self) -> bytes:
         return sse_frame(self.draw.show_call(self.row), id=self.row.seq)
+
+    @cached_property
+    def show_masked(self) -> bytes:
+        """Drawn only where somebody looks on who may not see numbers."""
+        return sse_frame(self.draw.show_call(masked_row(self.row)), id=self.row.seq)
 
     @cached_property
     def drop(self) -> bytes:

@@ -32,10 +32,11 @@ RELOAD = sse_frame("", event="reload")
 
 
 class View:
-    """What all pages of one filter share, made once for all of them and anew when something has changed."""
+    """What all pages of one filter and one drawing share, made once for them and anew when something has changed."""
 
-    def __init__(self, wanted: CallFilter) -> None:
+    def __init__(self, wanted: CallFilter, is_masked: bool) -> None:
         self.wanted = wanted
+        self.is_masked = is_masked
         # By the cursor they start from: under load nearly all pages are equally far, and get the very same bytes.
         self.batches: dict[int, bytes] = {}
         self.batches_head = 0
@@ -83,7 +84,7 @@ class Streams:
         self.feed = feed
         self._database = database
         self._draw = draw
-        self._views: WeakValueDictionary[CallFilter, View] = WeakValueDictionary()
+        self._views: WeakValueDictionary[tuple[CallFilter, bool], View] = WeakValueDictionary()
         self._idle: dict[int, _Idle] = {}
         self._last_chunk = self._last_framed = b""
         feed.on_news = self._push
@@ -97,16 +98,18 @@ class Streams:
         is_back: bool = False,
         transport: asyncio.WriteTransport | None = None,
         visit: Visit | None = None,
+        is_masked: bool = False,
     ) -> AsyncIterator[bytes]:
         """The stream of one page: everything after its cursor that its filter lets through, while it stays and may.
 
         `cursor` is the last number the page has; None stands for one that cannot be read. `day` is the day on which it
         was drawn. A page that is back may have its rows from a stream that ended before their figures came. With a
         `transport`, what comes while the page waits is written to it directly, as chunks of the same HTTP/1.1 answer.
+        With `is_masked` no row shows its number.
         """
-        view = self._views.get(wanted)
+        view = self._views.get((wanted, is_masked))
         if view is None:
-            view = self._views[wanted] = View(wanted)
+            view = self._views[wanted, is_masked] = View(wanted, is_masked)
         visit = visit or Visit()
         page = _Page(view, day or self.feed.today, self.feed.beats, visit)
         yield sse_comment()
@@ -221,7 +224,7 @@ class Streams:
         if len(rows) == MOST_TO_CATCH_UP:
             return None
         frames = [Frame(row, row.facts, self._draw) for row in rows]
-        missed = self._batch(page.view.wanted, page.cursor, frames, upto)
+        missed = self._batch(page.view, page.cursor, frames, upto)
         page.cursor = upto
         return missed + (self._news_at_hand(page) or b"")
 
@@ -244,8 +247,9 @@ class Streams:
             if outside != page.outside:
                 page.outside = outside
                 chunk += outside
-        if page.notices is not self.feed.notices:
-            page.notices = self.feed.notices
+        notices = self.feed.notices_for(page.view.wanted)
+        if page.notices is not notices:
+            page.notices = notices
             chunk += sse_frame(self._draw.replacing("#notices", page.notices))
         return chunk
 
@@ -262,15 +266,15 @@ class Streams:
             frames = self.feed.ring.since(cursor)
             if frames is None or len(frames) >= MOST_TO_CATCH_UP:
                 return None
-            batch = view.batches[cursor] = self._batch(view.wanted, cursor, frames, self.feed.head)
+            batch = view.batches[cursor] = self._batch(view, cursor, frames, self.feed.head)
         return batch
 
-    def _batch(self, wanted: CallFilter, cursor: int, frames: list[Frame], upto: int) -> bytes:
-        today, timezone = self.feed.today, self._draw.timezone
+    def _batch(self, view: View, cursor: int, frames: list[Frame], upto: int) -> bytes:
+        wanted, today, timezone = view.wanted, self.feed.today, self._draw.timezone
         parts = []
         for frame in frames:
             if wanted.is_bare or matches(frame.facts, wanted, today=today, timezone=timezone):
-                parts.append(frame.show)
+                parts.append(frame.show_masked if view.is_masked else frame.show)
             elif frame.row.created_seq <= cursor:
                 # The page may be showing it: it no longer belongs there.
                 parts.append(frame.drop)

@@ -250,6 +250,40 @@ async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(make_app: M
     assert (await stranger.get("/", headers={"Cookie": f"{SECURE_COOKIE}={token}"})).status_code == 200
 
 
+async def test_signing_in_ends_the_session_that_the_browser_came_with(guarded: Callboard) -> None:
+    client, thief = guarded.test_client(), guarded.test_client()
+    await sign_in(client)
+    assert client.cookie_jar is not None
+    (planted,) = [cookie.value for cookie in client.cookie_jar if cookie.name == COOKIE]
+    assert planted is not None
+    thief.set_cookie("localhost", COOKIE, planted)
+    assert (await thief.get("/")).status_code == 200
+    await sign_in(client)
+    assert (await thief.get("/")).status_code == 303
+    assert (await client.get("/")).status_code == 200
+
+
+async def test_a_hash_of_less_work_is_made_anew_when_its_password_comes(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hash_of_admin() -> str:
+        account = await guarded.database.read(partial(find_account, name="admin"))
+        assert account is not None
+        return account.password_hash
+
+    old, elsewhere = await hash_of_admin(), guarded.test_client()
+    await sign_in(elsewhere)
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
+    assert await sign_in(guarded.test_client(), "wrong password") == 401
+    assert await hash_of_admin() == old
+    assert await sign_in(guarded.test_client()) == 303
+    renewed = await hash_of_admin()
+    assert "t=2" in renewed
+    assert await sign_in(guarded.test_client()) == 303
+    assert await hash_of_admin() == renewed
+    assert (await elsewhere.get("/")).status_code == 200
+
+
 async def test_signing_out_ends_the_session_and_not_only_the_cookie(guarded: Callboard) -> None:
     client = guarded.test_client()
     signed_in = await client.post("/sign-in", form={"name": "admin", "password": PASSWORD})

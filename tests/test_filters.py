@@ -83,6 +83,20 @@ def test_any_query_is_a_filter_or_a_problem_in_words(pairs: list[tuple[str, str]
     assert len(words) < 200
 
 
+def test_a_limit_to_campaigns_is_no_choice_and_holds_beside_every_choice() -> None:
+    limited = replace(read("campaign=south"), scope=("north",))
+    assert not CallFilter(scope=("north",)).is_bare
+    assert limited.query() == "campaign=south"
+    for campaign, wanted, expected in (
+        ("north", CallFilter(scope=("north",)), True),
+        ("", CallFilter(scope=("north",)), False),
+        ("", CallFilter(scope=(NONE,)), True),
+        ("north", limited, False),
+        ("south", limited, False),
+    ):
+        assert matches(facts(campaign=campaign), wanted, today=TODAY, timezone=KOLKATA) == expected
+
+
 def test_bare_means_everything() -> None:
     assert read("").is_bare
     assert read("campaign=&period=&from=&unknown=1&token=x").is_bare

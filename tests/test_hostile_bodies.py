@@ -12,8 +12,9 @@ from dashboard.app import asset_folder
 from dashboard.callkaro.report import Report, read_report
 from dashboard.database import Database, head_of
 from dashboard.render import Renderer
+from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.store.calls import changed_since, facts_after
-from dashboard.web.call import _draw, _find
+from dashboard.web.call import Look, _draw, _find
 from tests.hostile import HEAVY, heavy_bodies, hostile_body
 from tests.running import RunningBoard
 from tests.stored import INDIA, rebuild, store
@@ -68,7 +69,8 @@ def test_either_database_takes_what_was_read_and_gives_it_back(database: Databas
         renderer.show_call(row).encode()
         found = database.read_now(partial(_find, call_id=row.id))
         assert found is not None
-        _draw(found, renderer, "", "").encode()
+        for rights in (EVERYTHING, Rights(VIEWER)):
+            _draw(found, renderer, Look(rights)).encode()
     for body, receipt in zip(bodies, receipts, strict=True):
         assert (receipt.call_id is not None) == isinstance(read_report(body), Report)
     # What the inbox tells is what the rows say.

@@ -213,7 +213,8 @@ choices = {
 
 @st.composite
 def filters(draw: st.DrawFn) -> CallFilter:
-    wanted = draw(st.builds(CallFilter, **choices))
+    scope = draw(st.sampled_from([(), (), (), ("spring",), ("autumn", "spring"), (NONE,), ("gone",)]))
+    wanted = draw(st.builds(CallFilter, scope=st.just(scope), **choices))
     if draw(st.booleans()):
         return replace(wanted, period=draw(st.sampled_from(["", *PERIODS])))
     first, last = draw(st.none() | days), draw(st.none() | days)

@@ -208,6 +208,17 @@ async def test_a_call_that_changes_campaign_leaves_one_page_and_enters_the_other
     await south.until(lambda page: page.rows)
 
 
+async def test_a_call_that_leaves_a_limit_leaves_the_page_and_one_outside_never_comes(
+    database: Database, streams: Streams
+) -> None:
+    page = Page(streams, CallFilter(scope=("north",)))
+    await put(database, call("Asha", batchId="north"), call("Bina", batchId="south"))
+    await page.until(lambda page: page.figures.get("calls") == 1)
+    assert list(page.rows) == [1]
+    await put(database, call("Asha", batchId="south"))
+    await page.until(lambda page: not page.rows and page.figures["calls"] == 0)
+
+
 async def test_a_call_that_came_and_left_while_nobody_looked_is_not_shown(database: Database, streams: Streams) -> None:
     await put(database, call("Asha", batchId="north"))
     await Page(streams).until(lambda page: page.rows)

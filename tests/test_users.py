@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -93,9 +94,42 @@ def test_the_last_account_that_can_sign_in_stays(file: Database, user: User) -> 
     assert user("disable", "asha")[0] == 0
     code, _, problem = user("disable", "bina")
     assert code == 1
-    assert "bina is the only account that can sign in" in problem
+    assert "bina is the only admin who can sign in" in problem
     assert user("enable", "asha")[0] == 0
     assert user("disable", "bina")[0] == 0
+
+
+def test_an_account_gets_its_role_and_its_campaigns(file: Database, user: User) -> None:
+    assert user("add", "nora", "--role", "viewer", "--campaigns", "south, north")[0] == 0
+    assert user("role", "bina", "reviewer")[1].startswith("bina is reviewer now")
+    _, said, _ = user("list")
+    lines = [re.split(r" {2,}", line)[:2] for line in said.splitlines()]
+    assert lines == [["asha", "admin"], ["bina", "reviewer"], ["nora", "viewer of north, south"]]
+    assert user("role", "nora", "viewer")[0] == 0
+    assert "viewer of" not in user("list")[1]
+
+
+def test_another_role_signs_out_everywhere(file: Database, user: User) -> None:
+    file.write_now(partial(start_session, account_id=2, token="of bina", now=1))
+    user("role", "bina", "viewer")
+    assert file.read_now(lambda session: session.scalars(select(Session.account_id)).all()) == []
+
+
+def test_the_last_admin_stays_one_and_sees_every_campaign(file: Database, user: User) -> None:
+    assert user("role", "asha", "viewer")[0] == 0
+    for arguments in (("role", "bina", "viewer"), ("disable", "bina")):
+        code, _, problem = user(*arguments)
+        assert code == 1
+        assert "bina is the only admin who can sign in" in problem
+    code, _, problem = user("role", "bina", "admin", "--campaigns", "north")
+    assert code == 1
+    assert "An admin sees every campaign." in problem
+
+
+def test_the_first_account_is_an_admin(user: User) -> None:
+    code, _, problem = user("add", "asha", "--role", "viewer")
+    assert code == 1
+    assert "The first account must be an admin" in problem
 
 
 def test_everything_done_stands_in_the_audit_log_under_the_command_line(file: Database, user: User) -> None:

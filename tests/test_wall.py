@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.filters import CallFilter
-from dashboard.render import masked
+from dashboard.masking import masked
 from dashboard.store.accounts import end_wall_links
 from dashboard.web.parts import Callboard
 from dashboard.web.wall import draw_wall

@@ -12,7 +12,7 @@ from sqlmodel import Session as Connection
 from sqlmodel import col, select
 
 from dashboard.models import Account, Session, WallLink
-from dashboard.roles import EVERYTHING, Rights
+from dashboard.roles import ADMIN, EVERYTHING, Rights
 
 IDLE_SECONDS = 12 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
@@ -20,14 +20,15 @@ ABSOLUTE_SECONDS = 7 * 24 * 3600
 _SEEN_EVERY_SECONDS = 300
 
 
-class LastAccount(Exception):
-    """Without this account nobody could sign in."""
+class LastAdmin(Exception):
+    """Without this account as an admin nobody could look after the others."""
 
 
 class AccountLine(NamedTuple):
     """An account as a list shows it; moments in microseconds since 1970, None for "never"."""
 
     name: str
+    rights: Rights
     created_at: int
     disabled_at: int | None
     seen_at: int | None
@@ -45,13 +46,40 @@ def find_account(session: Connection, name: str) -> Account | None:
 def accounts(session: Connection) -> Sequence[AccountLine]:
     """Every account by name, with when it was last seen at the board."""
     last_seen = select(func.max(Session.seen_at)).where(Session.account_id == Account.id).scalar_subquery()
-    statement = select(Account.name, Account.created_at, Account.disabled_at, last_seen).order_by(Account.name)
-    return [AccountLine(*row) for row in session.exec(statement)]
+    statement = select(Account, last_seen).order_by(Account.name)
+    return [
+        AccountLine(account.name, rights_of(account), account.created_at, account.disabled_at, seen_at)
+        for account, seen_at in session.exec(statement)
+    ]
+
+
+def rights_of(account: Account) -> Rights:
+    return _rights(account.role, account.campaigns)
+
+
+def _rights(role: str, campaigns: str) -> Rights:
+    """What the two columns of an account say."""
+    return Rights(role, tuple(json.loads(campaigns)))
 
 
 def add_account(session: Connection, name: str, password_hash: str, now: int, rights: Rights = EVERYTHING) -> None:
     campaigns = json.dumps(rights.campaigns)
     session.add(Account(name=name, password_hash=password_hash, role=rights.role, campaigns=campaigns, created_at=now))
+
+
+def set_rights(session: Connection, account: Account, rights: Rights) -> None:
+    """Another role, other campaigns. Whoever uses it signs in anew: no page keeps the old ones. Raises LastAdmin."""
+    if rights.role != ADMIN:
+        _keep_an_admin(session, account)
+    account.role, account.campaigns = rights.role, json.dumps(rights.campaigns)
+    session.add(account)
+    end_sessions_of(session, account)
+
+
+def keep_hash(session: Connection, account: Account, password_hash: str) -> None:
+    """The same password, hashed anew: nobody is signed out. Nothing, if it was changed meanwhile."""
+    unchanged = (col(Account.id) == account.id, col(Account.password_hash) == account.password_hash)
+    session.execute(update(Account).where(*unchanged).values(password_hash=password_hash))
 
 
 def set_password(session: Connection, account: Account, password_hash: str) -> None:
@@ -62,13 +90,21 @@ def set_password(session: Connection, account: Account, password_hash: str) -> N
 
 
 def disable(session: Connection, account: Account, now: int) -> None:
-    """Nobody signs in with it any more, and whoever is, is signed out. Raises LastAccount."""
-    others = select(Account.id).where(Account.id != account.id, col(Account.disabled_at).is_(None)).limit(1)
-    if session.exec(others).first() is None:
-        raise LastAccount
+    """Nobody signs in with it any more, and whoever is, is signed out. Raises LastAdmin."""
+    _keep_an_admin(session, account)
     account.disabled_at = now
     session.add(account)
     end_sessions_of(session, account)
+
+
+def _keep_an_admin(session: Connection, account: Account) -> None:
+    """Raises LastAdmin if there is no admin beside this account who can sign in."""
+    admins = (
+        select(Account.id).where(Account.role == ADMIN, col(Account.disabled_at).is_(None)).order_by(col(Account.id))
+    )
+    # Locked, where rows can be: two admins who take each other away at once would both find the other still there.
+    if [*session.exec(admins.order_by(col(Account.id)).with_for_update())] == [account.id]:
+        raise LastAdmin
 
 
 def enable(session: Connection, account: Account) -> None:
@@ -111,8 +147,7 @@ def account_of_session(session: Connection, token: str, now: int) -> SignedIn | 
     if found is None:
         return None
     name, role, campaigns, seen_at = found
-    rights = Rights(role, tuple(json.loads(campaigns)))
-    return SignedIn(name, rights, sha, now - seen_at > _SEEN_EVERY_SECONDS * 1_000_000)
+    return SignedIn(name, _rights(role, campaigns), sha, now - seen_at > _SEEN_EVERY_SECONDS * 1_000_000)
 
 
 def running_sessions(session: Connection, token_hashes: Collection[bytes], now: int) -> set[bytes]:

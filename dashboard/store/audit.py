@@ -12,10 +12,13 @@ from dashboard.models import Audit
 SIGNED_IN, SIGNED_OUT, WRONG_PASSWORD = "signed in", "signed out", "wrong password"
 ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "account enabled", "password changed"
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
-RECORDING_OPENED = "recording opened"
+RIGHTS_CHANGED = "role changed"
+RECORDING_OPENED, NUMBER_SHOWN = "recording opened", "number shown"
 WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
 COMMAND_LINE = "command line"
 """Who acts where nobody is signed in: whoever may run commands on the server."""
+THIS_MACHINE = "this machine"
+"""The same at the board itself, while it has no account."""
 
 _LONGEST = 500
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import ColumnElement, bindparam, case, select, true
 from sqlmodel import Session, func
 
 from dashboard.callkaro.sample import SIMULATED
 from dashboard.calls import Facts, person_of
 from dashboard.database import head_of
+from dashboard.filters import NONE
 from dashboard.models import Call, Recording, table_of
 from dashboard.store.recordings import KEPT
 
@@ -100,11 +101,12 @@ def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
     return [found[call_id] for call_id in ids if call_id in found]
 
 
-def rows_of_number(session: Session, number: str, most: int) -> list[CallRow]:
-    """The calls with a customer's number, newest first; none where there is no number."""
+def rows_of_number(session: Session, number: str, most: int, campaigns: Collection[str] = ()) -> list[CallRow]:
+    """The calls with a customer's number, newest first; none where there is no number. `campaigns` as `_within`."""
     if not number:
         return []
-    rows = session.connection().execute(_OF_NUMBER, {"number": number, "most": most})
+    statement = _OF_NUMBER.where(_within(campaigns)) if campaigns else _OF_NUMBER
+    rows = session.connection().execute(statement, {"number": number, "most": most})
     return [CallRow._make(row) for row in rows]
 
 
@@ -121,7 +123,15 @@ def find_call(session: Session, call_id: int) -> Call | None:
     return session.get(Call, call_id)
 
 
-def count_calls(session: Session) -> tuple[int, int]:
-    """All calls, and those of them that are made up."""
-    row = session.execute(select(func.count(), func.count().filter(IS_SIMULATED)).select_from(_call)).one()
+def count_calls(session: Session, campaigns: Collection[str] = ()) -> tuple[int, int]:
+    """All calls, and those of them that are made up. `campaigns` as `_within`."""
+    counts = select(func.count(), func.count().filter(IS_SIMULATED)).select_from(_call)
+    row = session.execute(counts.where(_within(campaigns))).one()
     return row[0], row[1]
+
+
+def _within(campaigns: Collection[str]) -> ColumnElement[bool]:
+    """A limit to campaigns, none meaning all; the same that `filters.is_within` asks of one call."""
+    if not campaigns:
+        return true()
+    return _call.c.campaign.in_([*campaigns, *([""] if NONE in campaigns else [])])

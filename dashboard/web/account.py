@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from functools import partial
 
 from quart import Blueprint, Response, redirect, request
@@ -15,7 +16,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from dashboard.callkaro.report import storable
 from dashboard.models import Account
-from dashboard.passwords import SHORTEST, BadPassword, hash_password, matches
+from dashboard.passwords import SHORTEST, BadPassword, hash_password, is_outdated, matches
+from dashboard.roles import ROLES
 from dashboard.store import audit
 from dashboard.store.accounts import (
     ABSOLUTE_SECONDS,
@@ -24,6 +26,8 @@ from dashboard.store.accounts import (
     end_session,
     end_sessions_of,
     find_account,
+    keep_hash,
+    rights_of,
     set_password,
     start_session,
 )
@@ -62,8 +66,17 @@ async def sign_in() -> ResponseReturnValue:
         return _page(_WAIT, next_page, name, 429)
     if account is None or not is_right:
         return _page("Name or password is wrong. Try again.", next_page, name, 401)
-    token = secrets.token_urlsafe(32)
-    begin = partial(_begin, account=account, token=token, action=audit.SIGNED_IN, address=visitor_address())
+    token, address = secrets.token_urlsafe(32), visitor_address()
+    fresh_hash = await _renewed(account, password)
+    session_before = request.cookies.get(cookie_name(), "")
+
+    def begin(session: Session) -> None:
+        # What this browser came with ends: nobody who has planted or copied it goes on with it.
+        end_session(session, session_before)
+        if fresh_hash:
+            keep_hash(session, account, fresh_hash)
+        _begin(session, account, token, audit.SIGNED_IN, address)
+
     await board().database.write(begin)
     # A header holds no letter beyond Latin-1.
     return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), token)
@@ -108,8 +121,7 @@ async def change_password() -> ResponseReturnValue:
     if not is_right:
         return await _account_page("The present password is wrong. Nothing was changed.", 400)
     try:
-        async with _checks:
-            password_hash = await asyncio.to_thread(hash_password, wanted)
+        password_hash = await hashed(wanted)
     except BadPassword as problem:
         return await _account_page(str(problem), 400)
     token = secrets.token_urlsafe(32)
@@ -134,6 +146,19 @@ async def sign_out_elsewhere() -> ResponseReturnValue:
 
     await board().database.write(end)
     return _signed_in(redirect("/account", 303), token)
+
+
+async def hashed(password: str) -> str:
+    """A hash of a password, when it is this one's turn. Raises BadPassword."""
+    async with _checks:
+        return await asyncio.to_thread(hash_password, password)
+
+
+async def _renewed(account: Account, password: str) -> str:
+    """A hash of today's work of a password that was right; "" where there is no need, or it is too short by now."""
+    with suppress(BadPassword):
+        return await hashed(password) if is_outdated(account.password_hash) else ""
+    return ""
 
 
 async def make_admin(app: Callboard) -> None:
@@ -181,12 +206,16 @@ async def _own_account() -> Account:
 
 async def _account_page(problem: str = "", status: int = 200) -> Response:
     account = await _own_account()
+    own = rights_of(account)
     has_changed = "changed" in request.args and not problem
     html = board().draw.page(
         "account.html",
         at="account",
         **viewer(),
         name=account.name,
+        role=own.role,
+        role_words=ROLES.get(own.role, "is not known here"),
+        campaigns=own.campaigns,
         shortest=SHORTEST,
         problem=problem,
         has_changed=has_changed,

@@ -10,12 +10,13 @@ from quart.typing import ResponseReturnValue
 from dashboard.callkaro.report import read_report
 from dashboard.callkaro.sample import test_report
 from dashboard.database import head_of
-from dashboard.filters import CHOICES, BadFilter, CallFilter, read_filter
+from dashboard.filters import CHOICES, BadFilter, CallFilter
 from dashboard.intake import NotStored
-from dashboard.render import board_link, days_words, link, older_link, read_row_key, toggle
+from dashboard.render import board_link, days_words, link, masked_row, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
 from dashboard.store.inbox import Arrival
-from dashboard.web.pages import own_address, problem_page, starting_page, viewer
+from dashboard.web.door import asked_for, rights
+from dashboard.web.pages import own_address, problem_page, refusal, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
 
 blueprint = Blueprint("board", __name__)
@@ -45,7 +46,7 @@ async def show_board() -> ResponseReturnValue:
 async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     """The list of this request's filter, and beside it one call, drawn already; `title` is the call's."""
     try:
-        wanted = read_filter(request.args.items(multi=True))
+        wanted = asked_for()
     except BadFilter as problem:
         return problem_page(400, "This address cannot be read", str(problem))
     before_text = request.args.get("before", "")
@@ -62,15 +63,16 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     parts = {
         "filters": _filters(wanted),
         "figures": feed.strip(wanted),
-        "notices": feed.notices,
+        "notices": feed.notices_for(wanted),
         "outside": feed.outside(wanted),
     }
     live_url = "" if before else _live_url(wanted, cursor)
     board_title = f"{', '.join(wanted.campaign)} · Callboard" if wanted.campaign else "Callboard"
-    everything = len(feed.index)
-    is_new = feed.is_new
+    everything = feed.everything(wanted)
+    is_new = feed.is_new and rights().may_manage
     rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
     has_older = len(ids) > PAGE_ROWS and bool(rows)
+    shown = rows if rights().sees_numbers else [masked_row(row) for row in rows]
     parts["older"] = draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
     html = draw.page(
         "board.html",
@@ -80,7 +82,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
         board_title=board_title,
         wanted=wanted,
         call=draw.markup(call),
-        rows=[draw.markup(draw.call_row(row)) for row in rows],
+        rows=[draw.markup(draw.call_row(row)) for row in shown],
         everything=everything,
         reading_older=before is not None,
         newest_url=board_link(wanted),
@@ -98,6 +100,8 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
 @blueprint.post("/test-call")
 async def send_test_call() -> ResponseReturnValue:
     """A made-up call, taken in like the platform's: it shows that storing, feed and page work."""
+    if not rights().may_manage:
+        return refusal("Test calls are for admins", "Ask one of them to send it: it stands on everybody's board.")
     settings = board().settings
     body = test_report(board().feed.now, settings.source_timezone)
     try:

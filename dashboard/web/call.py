@@ -19,13 +19,17 @@ from dashboard.callkaro.transcript import read_transcript
 from dashboard.callkaro.vocabulary import reason_in_words, try_in_words, type_in_words
 from dashboard.calls import changes, merge
 from dashboard.figures import stage_of
+from dashboard.filters import is_within
 from dashboard.links import safe_url
+from dashboard.masking import Mask
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import Renderer, phone
+from dashboard.render import Renderer, masked_row, phone
+from dashboard.roles import Rights
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
 from dashboard.store.inbox import DUPLICATE, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.web.board import board_page
+from dashboard.web.door import rights
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
 
@@ -116,46 +120,74 @@ class Found(NamedTuple):
     attempts: list[CallRow]
 
 
+class Look(NamedTuple):
+    """How a call is drawn: for whom, whether its number is shown all the same, and where."""
+
+    rights: Rights
+    query: str = ""
+    shows_number: bool = False
+    title: str = ""
+
+
 @blueprint.get("/calls/<int:call_id>")
 async def show_call(call_id: int) -> ResponseReturnValue:
     """The call beside the list of the filter in the address; for the page that has the list already, the call alone."""
-    found = await board().database.read(partial(_find, call_id=call_id)) if call_id < 2**63 else None
+    found = await call_for_visitor(call_id)
     if found is None:
-        return problem_page(404, "No such call", "This address belongs to no call on this board. Check the link.")
-    is_part = request.headers.get("HX-Request-Type") == "partial"
-    title = _title(found.row)
+        return no_such_call()
+    return await call_page(found, is_part=request.headers.get("HX-Request-Type") == "partial")
+
+
+async def call_page(found: Found, *, is_part: bool = False, shows_number: bool = False) -> ResponseReturnValue:
+    """The call as whoever asks may see it; with its own number in clear where that was asked for."""
+    title = _title(found.row, rights())
+    look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "")
     # In a thread: megabytes of transcript must not hold up everybody else's stream.
-    query = request.query_string.decode("latin-1")
-    call = await asyncio.to_thread(_draw, found, board().draw, query, title if is_part else "")
+    call = await asyncio.to_thread(_draw, found, board().draw, look)
     if is_part:
         return Response(call, 200, content_type="text/html; charset=utf-8")
     return await board_page(title=title, call=call)
 
 
-def _find(session: Session, call_id: int) -> Found | None:
+async def call_for_visitor(call_id: int) -> Found | None:
+    """The call, if there is one for whoever asks."""
+    find = partial(_find, call_id=call_id, campaigns=rights().campaigns)
+    return await board().database.read(find) if call_id < 2**63 else None
+
+
+def no_such_call() -> Response:
+    return problem_page(404, "No such call", "This address belongs to no call on this board. Check the link.")
+
+
+def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Found | None:
     call = find_call(session, call_id)
-    if call is None:
+    if call is None or not is_within(call.campaign, campaigns):
         return None
     return Found(
         call,
         rows_by_id(session, [call_id])[0],
         recording_of(session, call_id),
         list(deliveries_of(session, call_id)),
-        rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1),
+        rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1, campaigns),
     )
 
 
-def _title(row: CallRow) -> str:
-    return f"{row.customer_name or phone(row.customer_number) or 'Call'} · Callboard"
+def _title(row: CallRow, rights: Rights) -> str:
+    shown = row if rights.sees_numbers else masked_row(row)
+    return f"{shown.customer_name or phone(shown.customer_number) or 'Call'} · Callboard"
 
 
-def _draw(found: Found, renderer: Renderer, query: str, title: str) -> str:
-    data = from_json(found.call.data)
+def _draw(found: Found, renderer: Renderer, look: Look) -> str:
+    call, data = found.call, from_json(found.call.data)
     report = CallReport.model_validate(data)
-    return renderer.page(
+    reports = tell(found.deliveries)
+    page = renderer.page if look.rights.sees_numbers else partial(renderer.masked_page, Mask(_numbers(call, reports)))
+    return page(
         "_call.html",
-        title=title,
-        query=query,
+        title=look.title,
+        query=look.query,
+        number=renderer.unmasked(phone(call.customer_number)) if look.shows_number else phone(call.customer_number),
+        may_reveal=look.rights.may_reveal and not (look.rights.sees_numbers or look.shows_number),
         row=found.row,
         stage=stage_of(found.row.facts),
         report=report,
@@ -164,9 +196,16 @@ def _draw(found: Found, renderer: Renderer, query: str, title: str) -> str:
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
-        fields=fields_of(data, found.call.try_count),
-        reports=tell(found.deliveries),
+        fields=fields_of(data, call.try_count),
+        reports=reports,
     )
+
+
+def _numbers(call: Call, reports: list[Told]) -> set[str]:
+    """The call's own numbers, and those that it had before a report changed them."""
+    changed = (change for report in reports for change in report.changes.items if change[0] in ("from", "to"))
+    before = {as_text(value) for _, *values in changed for value in values}
+    return before | {call.customer_number, call.from_number, call.to_number}
 
 
 def variables_of(report: CallReport) -> Shown[tuple[str, JSON, JSON]]:

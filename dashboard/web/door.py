@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -12,8 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
-from dashboard.filters import BadFilter, read_filter
-from dashboard.roles import EVERYTHING, Rights
+from dashboard.filters import BadFilter, CallFilter, read_filter, read_limited
+from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
 from dashboard.streams import Visit
@@ -123,10 +124,16 @@ async def _has_wall_key() -> bool:
     """Whether this request bears the key of a shared wall, and asks for just that wall."""
     key = request.args.get("key", "")
     query = await board().database.read(partial(wall_query, token=key)) if key else None
+    if query is None:
+        return False
     try:
-        return query is not None and read_filter(request.args.items(multi=True)).query() == query
+        shared = read_limited(query)
+        is_shared = read_filter(request.args.items(multi=True)).query() == shared.query()
     except BadFilter:
         return False
+    # The limit of whoever shared it; and a wall never shows numbers.
+    g.wall_rights = Rights(VIEWER, shared.scope)
+    return is_shared
 
 
 def cookie_name() -> str:
@@ -153,7 +160,19 @@ def signed_in_name() -> str:
 def rights() -> Rights:
     """What whoever asks may do and see; where nobody has to sign in, everything."""
     found = signed_in()
-    return found.rights if found else EVERYTHING
+    if found:
+        return found.rights
+    shared: Rights | None = g.get("wall_rights")
+    return shared or EVERYTHING
+
+
+def asked_for(pairs: Iterable[tuple[str, str]] | None = None) -> CallFilter:
+    """The filter of this request's address, or of `pairs`, within the campaigns that whoever asks is limited to.
+
+    The one way to a filter from a request: no other may show calls. Raises BadFilter.
+    """
+    wanted = read_filter(request.args.items(multi=True) if pairs is None else pairs)
+    return replace(wanted, scope=rights().campaigns)
 
 
 def visit() -> Visit:

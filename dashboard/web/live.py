@@ -8,8 +8,8 @@ from typing import Any, cast
 from quart import Blueprint, Response, request
 
 from dashboard.connections import TRANSPORT
-from dashboard.filters import BadFilter, read_filter
-from dashboard.web.door import visit
+from dashboard.filters import BadFilter
+from dashboard.web.door import asked_for, rights, visit
 from dashboard.web.parts import board
 
 blueprint = Blueprint("live", __name__)
@@ -30,7 +30,7 @@ async def live() -> Response:
         # Empty: htmx would put an error's text into the list.
         return Response(b"", 503, headers={"Retry-After": "1"})
     try:
-        wanted = read_filter(request.args.items(multi=True))
+        wanted = asked_for()
     except BadFilter:
         return Response(b"", 400)
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
@@ -40,7 +40,15 @@ async def live() -> Response:
     # A HEAD request's answer has no body to write to.
     transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
-    stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport, visit=visit())
+    stream = board().streams.follow(
+        wanted,
+        cursor,
+        day=_day(),
+        is_back=is_back,
+        transport=transport,
+        visit=visit(),
+        is_masked=not rights().sees_numbers,
+    )
     response = Response(stream, 200, headers=STREAM_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Response, request
 
-from dashboard.web.door import signed_in
+from dashboard.web.door import rights, signed_in
 from dashboard.web.parts import board
 
 THEMES = ("light", "dark")
@@ -16,10 +16,10 @@ def theme() -> str:
     return chosen if chosen in THEMES else ""
 
 
-def viewer() -> dict[str, str | None]:
+def viewer() -> dict[str, str | bool | None]:
     """What every page draws of who looks at it."""
     found = signed_in()
-    return {"account": found and found.name, "theme": theme()}
+    return {"account": found and found.name, "theme": theme(), "may_manage": rights().may_manage}
 
 
 def own_address() -> str:
@@ -30,6 +30,18 @@ def own_address() -> str:
 def problem_page(status: int, title: str, what_to_do: str) -> Response:
     html = board().draw.page("problem.html", at="", account=None, theme=theme(), title=title, what_to_do=what_to_do)
     return Response(html, status, content_type="text/html; charset=utf-8")
+
+
+def refusal(title: str, what_to_do: str) -> Response:
+    """What somebody is told who is signed in and may not have this."""
+    return problem_page(403, title, what_to_do)
+
+
+def unless_admin(what: str) -> Response | None:
+    """The refusal of a page that admins alone may see; None for them. `what` begins its sentence."""
+    if rights().may_manage:
+        return None
+    return refusal("Only admins may see this", f"{what} for admins. Ask one of them, or for another role.")
 
 
 def starting_page() -> Response:

@@ -7,11 +7,15 @@ from functools import partial
 
 from quart import Blueprint, Response, request, send_file
 from quart.typing import ResponseReturnValue
+from sqlmodel import Session
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
+from dashboard.filters import is_within
+from dashboard.models import Recording
 from dashboard.store import audit
+from dashboard.store.calls import rows_by_id
 from dashboard.store.recordings import recording_of
-from dashboard.web.door import signed_in_name, visitor_address
+from dashboard.web.door import rights, signed_in_name, visitor_address
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("recordings", __name__)
@@ -22,7 +26,8 @@ _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
 
 @blueprint.get("/calls/<int:call_id>/recording")
 async def recording(call_id: int) -> ResponseReturnValue:
-    found = await board().database.read(lambda session: recording_of(session, call_id)) if call_id < 2**63 else None
+    find = partial(_find, call_id=call_id, campaigns=rights().campaigns)
+    found = await board().database.read(find) if call_id < 2**63 else None
     if found is None or not found.file:
         return Response("This call has no recording that was kept.", 404, content_type="text/plain; charset=utf-8")
     path = board().keep.path(found.file)
@@ -43,6 +48,15 @@ async def recording(call_id: int) -> ResponseReturnValue:
     response.headers["Content-Disposition"] = "inline"
     response.timeout = None
     return response
+
+
+def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recording | None:
+    """The recording of a call that whoever asks may see."""
+    if campaigns:
+        rows = rows_by_id(session, [call_id])
+        if not rows or not is_within(rows[0].campaign, campaigns):
+            return None
+    return recording_of(session, call_id)
 
 
 async def _note_opened(call_id: int) -> None:

@@ -12,15 +12,15 @@ from sqlmodel import Session
 
 from dashboard.database import Database, head_of
 from dashboard.feed import Feed
-from dashboard.filters import BadFilter, CallFilter, read_filter
+from dashboard.filters import BadFilter, CallFilter
 from dashboard.render import Renderer
 from dashboard.sse import sse_frame
 from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.door import signed_in_name, visit, visitor_address
+from dashboard.web.door import asked_for, rights, signed_in_name, visit, visitor_address
 from dashboard.web.live import STREAM_HEADERS
-from dashboard.web.pages import own_address, problem_page, starting_page, viewer
+from dashboard.web.pages import own_address, problem_page, refusal, starting_page, viewer
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("wall", __name__)
@@ -32,7 +32,7 @@ LAST_CONVERSIONS = 7
 async def show_wall() -> ResponseReturnValue:
     """Without days it goes to today's, by an address that says so."""
     try:
-        wanted = read_filter(request.args.items(multi=True))
+        wanted = asked_for()
     except BadFilter as problem:
         return problem_page(400, "This address cannot be read", str(problem))
     key = request.args.get("key", "")
@@ -50,6 +50,7 @@ async def show_wall() -> ResponseReturnValue:
         wall=board().draw.markup(await _draw(wanted, "")() or ""),
         live_url=f"{_address('/wall/live', wanted, key)}&drawn={version}",
         may_share=board().has_accounts and not key,
+        may_end=rights().may_manage,
     )
     return Response(html, 200, content_type="text/html; charset=utf-8")
 
@@ -58,7 +59,7 @@ async def show_wall() -> ResponseReturnValue:
 async def wall_live() -> ResponseReturnValue:
     """The stream of a wall: the whole partial whenever it has changed."""
     try:
-        wanted = read_filter(request.args.items(multi=True))
+        wanted = asked_for()
     except BadFilter:
         return Response(b"", 400)
     if not board().feed.ready.is_set():
@@ -101,14 +102,14 @@ async def make_link() -> ResponseReturnValue:
     """An address that opens this wall without signing in, and nothing else. It is shown once."""
     form = await request.form
     try:
-        wanted = read_filter((name, value) for name, value in form.items(multi=True))
+        wanted = asked_for((name, value) for name, value in form.items(multi=True))
     except BadFilter as problem:
         return problem_page(400, "This wall cannot be shared", str(problem))
     token = secrets.token_urlsafe(24)
     now, who, address = now_micros(), signed_in_name(), visitor_address()
 
     def share(session: Session) -> None:
-        add_wall_link(session, token, wanted.query(), now)
+        add_wall_link(session, token, wanted.limited_query(), now)
         shown = _address("/wall", wanted, "")
         audit.note(session, now=now, account=who, action=audit.WALL_SHARED, about=shown, address=address)
 
@@ -126,6 +127,8 @@ async def make_link() -> ResponseReturnValue:
 @blueprint.post("/wall/links/end")
 async def end_links() -> ResponseReturnValue:
     """Every shared wall asks to sign in from now on; those that hang see nothing more."""
+    if not rights().may_manage:
+        return refusal("Wall links were not ended", "Ending every link, also those of others, is for admins. Ask one.")
     now, who, address = now_micros(), signed_in_name(), visitor_address()
 
     def end(session: Session) -> None:

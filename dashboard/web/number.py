@@ -1,0 +1,39 @@
+"""A masked number, shown to whoever needs it and may: each time is a line of the audit log."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from quart import Blueprint, Response, request
+from quart.typing import ResponseReturnValue
+
+from dashboard.store import audit
+from dashboard.web.call import call_for_visitor, call_page, no_such_call
+from dashboard.web.door import rights, signed_in_name, visitor_address
+from dashboard.web.pages import refusal
+from dashboard.web.parts import board, now_micros
+
+blueprint = Blueprint("number", __name__)
+
+
+@blueprint.post("/calls/<int:call_id>/number")
+async def show_number(call_id: int) -> ResponseReturnValue:
+    """The customer's number, once that is written down: alone for htmx, which puts it in its place, else the page."""
+    found = await call_for_visitor(call_id)
+    if found is None:
+        return no_such_call()
+    if not rights().may_reveal:
+        return refusal("The number stays masked", "Your role sees masked numbers only. Ask an admin for another role.")
+    shown = partial(
+        audit.note,
+        now=now_micros(),
+        account=signed_in_name() or audit.THIS_MACHINE,
+        action=audit.NUMBER_SHOWN,
+        about=f"/calls/{call_id}",
+        address=visitor_address(),
+    )
+    await board().database.write(shown)
+    if "HX-Request" in request.headers:
+        html = board().draw.page("_number.html", number=found.row.customer_number)
+        return Response(html, 200, content_type="text/html; charset=utf-8")
+    return await call_page(found, shows_number=True)

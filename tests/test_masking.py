@@ -1,0 +1,85 @@
+"""Masked numbers: wherever in a text they stand and however they are written, nobody can call them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.masking import Mask, masked
+
+NUMBER = "919812345678"
+DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
+separators = st.sampled_from(["", " ", "-", ".", " - ", "\u00a0", "/", ") (", "\u200b", "_", ",\n    "])
+others = st.text(alphabet="abc हाँ,.-+()<>&\"'\n", max_size=12)
+
+
+@st.composite
+def spellings(draw: st.DrawFn, number: str) -> str:
+    """A number as people and programs write it."""
+    digits = number[2:] if draw(st.booleans()) else number
+    spelled = "".join(digit + draw(separators) for digit in digits[:-1]) + digits[-1]
+    spelled = draw(st.sampled_from(["", "+", "0", "00", "+91 "])) + spelled
+    return spelled.translate(DEVANAGARI) if draw(st.booleans()) else spelled
+
+
+def digits_of(text: str) -> str:
+    return "".join(str(int(letter)) for letter in text if letter.isdecimal())
+
+
+@given(spellings(NUMBER), others, others)
+def test_no_spelling_of_a_number_is_left(spelled: str, before: str, after: str) -> None:
+    shown = Mask([NUMBER])(before + spelled + after)
+    assert NUMBER[2:] not in digits_of(shown)
+    assert shown.startswith(before)
+    assert shown.endswith(f"98•••••678{after}")
+
+
+@given(spellings(NUMBER), st.sampled_from(["", "+", "0"]))
+def test_it_does_not_matter_how_the_call_itself_writes_its_number(spelled: str, prefix: str) -> None:
+    assert "12345" not in digits_of(Mask([prefix + NUMBER[2:]])(spelled))
+
+
+@given(st.text(alphabet="0123456789 abc-", max_size=60))
+def test_masking_again_changes_nothing(text: str) -> None:
+    mask = Mask([NUMBER, "40021"])
+    assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ring +91 98123 45678 after five", "Ring +91 98•••••678 after five"),
+        ("9812345678 and 09812345678", "98•••••678 and 098•••••678"),
+        ('{"phone":9812345678,"age":25}', '{"phone":98•••••678,"age":25}'),
+        ("2025-12-19 9812345678", "2025-12-19 98•••••678"),
+        ("id98123456781", "id98•••••6781"),
+        ("9812345679 is somebody else's", "9812345679 is somebody else's"),
+        ("12000 rupees on 19.12.2025", "12000 rupees on 19.12.2025"),
+        ("", ""),
+    ],
+)
+def test_only_the_number_is_masked(text: str, shown: str) -> None:
+    assert Mask([NUMBER])(text) == shown
+
+
+def test_a_short_number_is_masked_where_it_stands_alone() -> None:
+    mask = Mask(["40021"])
+    assert mask("Extension 40021, order 400219, 14002 1") == "Extension •••••, order 400219, 14002 1"
+    assert Mask(["121"])("121") == "•••"
+    assert Mask(["121"])("121 rupees") == "121 rupees"
+
+
+def test_without_a_number_there_is_nothing_to_mask() -> None:
+    assert Mask(["", "anonymous"])("anonymous rang at 16:01:07") == "anonymous rang at 16:01:07"
+
+
+def test_a_megabyte_of_digits_is_masked_in_a_moment() -> None:
+    text = "9812345678 12 " * 70_000
+    assert not re.search("12345", Mask([NUMBER, "918000000000"])(text))
+
+
+def test_a_mask_of_many_digits_shows_five() -> None:
+    assert masked("00441134960000") == "00•••••••••000"

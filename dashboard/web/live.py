@@ -24,7 +24,10 @@ STREAM_HEADERS = {
 
 @blueprint.get("/live")
 async def live() -> Response:
-    """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now."""
+    """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now.
+
+    `?epoch=` says in which life of the database that number was given out; of another one, it is not believed.
+    """
     feed = board().feed
     if not feed.ready.is_set():
         # Empty: htmx would put an error's text into the list.
@@ -40,7 +43,10 @@ async def live() -> Response:
     # A HEAD request's answer has no body to write to.
     transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
-    stream = board().streams.follow(wanted, cursor, day=_day(), is_back=is_back, transport=transport, visit=visit())
+    epoch = request.args.get("epoch", "")
+    stream = board().streams.follow(
+        wanted, cursor, epoch=epoch, day=_day(), is_back=is_back, transport=transport, visit=visit()
+    )
     response = Response(stream, 200, headers=STREAM_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None

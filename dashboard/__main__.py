@@ -1,4 +1,5 @@
-"""The command line: serve · demo · connect · simulate · migrate · user · import · rebuild."""
+"""The command line: serve · demo · connect · simulate · migrate · user · import · rebuild ·
+backup · restore · prune · erase."""
 
 from __future__ import annotations
 
@@ -7,41 +8,33 @@ import asyncio
 import gc
 import logging
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
 
 from dashboard import __version__
 from dashboard.app import create_app, stop
 from dashboard.callkaro.report import read_report
 from dashboard.connect.command import add_connect_arguments, connect
-from dashboard.database import Database, is_away
+from dashboard.database import Database
 from dashboard.migrations import NewerSchema, NotCopied, migrate
+from dashboard.safekeeping.backup import add_backup_arguments, backup
+from dashboard.safekeeping.prune import add_erase_arguments, add_prune_arguments, erase_person, prune
+from dashboard.safekeeping.rebuild import add_rebuild_arguments, rebuild
+from dashboard.safekeeping.restore import add_restore_arguments, restore
+from dashboard.safekeeping.steps import CannotRun, cause_of, patiently
 from dashboard.server import CannotListen, listen, serve
 from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
 from dashboard.store.inbox import Arrival, record
-from dashboard.store.rebuild import find_unread, retell_after, take_in
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
 
-T = TypeVar("T")
-
 _IMPORT_BATCH = 200
-# How long a command waits for a database that is locked or gone.
-_PATIENCE_SECONDS = 30
-_TRY_AGAIN_SECONDS = 0.1
-
-
-class CannotRun(Exception):
-    """Why a command ends at once, in a sentence for whoever typed it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +78,13 @@ def _parser() -> argparse.ArgumentParser:
         "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
     )
     made.add_argument("file", type=Path)
-    command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild)
+    add_rebuild_arguments(command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild))
+    add_backup_arguments(command("backup", "Copy the database into one file, while the board runs.", _backup))
+    add_restore_arguments(command("restore", "Put a backup in place of the database, while no board runs.", _restore))
+    add_prune_arguments(
+        command("prune", "Remove what has reached its age (DASHBOARD_KEEP_…_DAYS), pack the rest.", _prune)
+    )
+    add_erase_arguments(command("erase", "Erase one person everywhere, by the number.", _erase))
     return parser
 
 
@@ -179,16 +178,11 @@ def _open(settings: Settings) -> Database:
     except (SQLAlchemyError, OSError) as problem:
         place = database.place
         database.close()
-        raise CannotRun(f"The database {place} cannot be used: {_cause(problem)}") from problem
+        raise CannotRun(f"The database {place} cannot be used: {cause_of(problem)}") from problem
     except (NewerSchema, NotCopied):
         database.close()
         raise
     return database
-
-
-def _cause(problem: Exception) -> str:
-    text = str(getattr(problem, "orig", None) or problem).strip()
-    return text.splitlines()[0] if text else type(problem).__name__
 
 
 def _migrate(_: argparse.Namespace) -> int:
@@ -238,51 +232,37 @@ def _import(options: argparse.Namespace) -> int:
 
 def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:
     if batch:
-        for receipt in _patiently(
+        for receipt in patiently(
             database, database.write_now, partial(record, arrivals=batch, source_timezone=settings.source_timezone)
         ):
             verdicts[receipt.verdict] = verdicts.get(receipt.verdict, 0) + 1
         batch.clear()
 
 
-def _rebuild(_: argparse.Namespace) -> int:
+def _rebuild(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
-    database = _open(settings)
-    zone = settings.source_timezone
-    mended = 0
-    try:
-        last_id: int | None = 0
-        while unread := _patiently(database, database.read_now, partial(find_unread, last_id=last_id or 0)):
-            step = partial(take_in, inbox_ids=unread, source_timezone=zone)
-            mended += _patiently(database, database.write_now, step)
-            last_id = unread[-1]
-        last_id = 0
-        while last_id is not None:
-            retell = partial(retell_after, last_id=last_id, source_timezone=zone)
-            last_id, count = _patiently(database, database.write_now, retell)
-            mended += count
-    finally:
-        database.close()
-    print(f"Every call was told anew; {mended} {'row was' if mended == 1 else 'rows were'} not as their reports tell.")
-    return 0
+    return rebuild(options, partial(_open, settings), settings.source_timezone)
 
 
-def _patiently(database: Database, door: Callable[[Callable[[Session], T]], T], step: Callable[[Session], T]) -> T:
-    """One step of a command, tried again while the database is away: a server may be writing beside it.
+def _backup(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    # As it is: a backup is made before an upgrade, too.
+    return backup(options, Database(settings.database_url), settings)
 
-    Raises CannotRun when the database stays away, or refuses the step.
-    """
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return door(step)
-        except SQLAlchemyError as problem:
-            if not is_away(problem) or time.monotonic() > until:
-                raise CannotRun(
-                    f"The database {database.place} does not go along: {_cause(problem)}. "
-                    "What was done so far is kept, and the same command can be run again."
-                ) from problem
-            time.sleep(_TRY_AGAIN_SECONDS)
+
+def _restore(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    return restore(options, settings, partial(_open, settings))
+
+
+def _prune(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    return prune(options, partial(_open, settings), settings)
+
+
+def _erase(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    return erase_person(options, partial(_open, settings), settings)
 
 
 if __name__ == "__main__":

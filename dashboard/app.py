@@ -24,7 +24,8 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
-from dashboard.web import account, accounts, api, audit, call, health, hooks, live, number, recordings, wall
+from dashboard.upkeep import Upkeep
+from dashboard.web import account, accounts, api, audit, call, erase, health, hooks, live, number, recordings, wall
 from dashboard.web import board as board_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
@@ -69,11 +70,12 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     )
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
+    app.upkeep = Upkeep(app.database, app.keep, settings.retention, now_micros)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, number, wall, recordings, account, accounts, audit, health, api):
+    for module in (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)
@@ -105,7 +107,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.visits):
+        for part in (app.intake, app.feed, app.archive, app.upkeep, app.visits):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)

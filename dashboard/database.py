@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
+import secrets
 import socket
 import sqlite3
 import time
@@ -40,13 +42,17 @@ _POLL_SECONDS = 0.2
 _LOCK_WAIT_SECONDS = 1
 _UPGRADE_WAIT_SECONDS = 30
 _LOG_PAGES = 4000
+# Where SQLite puts the locks of its readers, in every file; it is part of the format.
+_SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
 # How long a stopping process waits for what the database is doing before it hangs up.
 _CLOSE_SECONDS = 1.0
+_FOLD_SECONDS = 5.0
 
 
 _clock = table_of(Clock)
 _TICK = update(_clock).values(seq=_clock.c.seq + bindparam("numbers", type_=_clock.c.seq.type)).returning(_clock.c.seq)
 _HEAD = select(_clock.c.seq)
+_EPOCH = select(_clock.c.epoch)
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
@@ -84,6 +90,57 @@ def head_of(session: Session) -> int:
     """The last number given out."""
     head: int = session.connection().execute(_HEAD).scalar_one()
     return head
+
+
+def epoch_of(session: Session) -> str:
+    """Which life of the database this is: numbers of another one mean nothing here."""
+    epoch: str = session.connection().execute(_EPOCH).scalar_one()
+    return epoch
+
+
+def begin_epoch(session: Session) -> None:
+    """From now on no number that was given out before is believed."""
+    session.connection().execute(update(_clock).values(epoch=secrets.token_hex(8)))
+
+
+def table_bytes(session: Session) -> dict[str, int]:
+    """How much room each table takes, its indexes with it; only an SQLite made without `dbstat` knows of none."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        rows = connection.execute(
+            text("SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables ORDER BY 1")
+        )
+        return {row[0]: int(row[1]) for row in rows}
+    statement = (
+        "SELECT tbl_name, SUM(room.pgsize) FROM dbstat AS room JOIN sqlite_schema AS made ON made.name = room.name "
+        "WHERE room.aggregate = TRUE GROUP BY 1 ORDER BY 1"
+    )
+    try:
+        return {row[0]: int(row[1]) for row in connection.execute(text(statement))}
+    except OperationalError:
+        return {}
+
+
+def damage_of(session: Session) -> str:
+    """What is wrong with an SQLite file, in its own words; "" if it is sound. Reads all of it."""
+    found: str = session.connection().exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    return "" if found == "ok" else found.splitlines()[0]
+
+
+def is_in_use(file: Path) -> bool:
+    """Whether another process has this SQLite file open. Never asked by one that has it open itself.
+
+    Whoever has it open, in the write-ahead mode that we use, holds a lock on these bytes all the time; that can be
+    told of a damaged file, too. (Closing a file gives up all locks that a process has on it: hence the warning.)
+    """
+    if not file.exists():
+        return False
+    with file.open("r+b") as opened:
+        try:
+            fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+        except OSError:
+            return True
+    return False
 
 
 class Database:
@@ -162,6 +219,30 @@ class Database:
                 if isinstance(problem, sqlite3.Error):
                     raise OSError(errno.EIO, str(problem), str(path)) from problem
                 raise
+
+    async def fold(self) -> bool:
+        """Write SQLite's log back into the file and empty it, so that what was erased is not in the log either.
+
+        False where others were reading for too long; tried again, it is likely to go well. PostgreSQL needs no such
+        thing: its own housekeeping (VACUUM, checkpoints) clears erased rows away in time.
+        """
+        until = time.monotonic() + _FOLD_SECONDS
+        while self.is_sqlite and not await asyncio.get_running_loop().run_in_executor(self._writer, self._fold_now):
+            if time.monotonic() > until:
+                return False
+            # Between two attempts, not in one: webhooks are written meanwhile.
+            await asyncio.sleep(_POLL_SECONDS)
+        return True
+
+    def _fold_now(self) -> bool:
+        with self._write_engine.connect() as connection:
+            _wait_for_lock(connection, 0)
+            try:
+                return not _raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                _wait_for_lock(connection, _LOCK_WAIT_SECONDS)
 
     async def next_change(self) -> None:
         """Wait until something may have been written, by this process or another; never longer than LOOK_SECONDS."""
@@ -279,7 +360,10 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connection.execute("PRAGMA foreign_keys=ON")
         # Folding the log back into the file writes the same pages of the indexes again and again: less often is less.
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-        if not writes:
+        if writes:
+            # What is deleted or written over is blanked: free pages kept the text of whoever was erased.
+            connection.execute("PRAGMA secure_delete=ON")
+        else:
             connection.execute("PRAGMA query_only=ON")
 
     @event.listens_for(engine, "begin")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from dashboard import notices
-from dashboard.database import Database, head_of, kind_of
+from dashboard.database import Database, epoch_of, head_of, kind_of
 from dashboard.figures import Usual
 from dashboard.filters import CallFilter
 from dashboard.hours import CallingHours
@@ -24,8 +24,9 @@ from dashboard.index import Index
 from dashboard.notices import Notice, Trouble
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
-from dashboard.store.calls import CallRow, changed_since, facts_after
+from dashboard.store.calls import CallRow, facts_after
 from dashboard.store.inbox import heard_since
+from dashboard.store.news import Gone, news_since
 from dashboard.zones import ZoneDoubt
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,11 @@ TRY_AGAIN_SECONDS = 0.5
 _COUNTED = CallFilter(figure=("calls",))
 
 
-def _news_since(session: Session, seq: int) -> tuple[tuple[list[CallRow], int], tuple[int | None, Trouble | None]]:
+def _news_since(
+    session: Session, seq: int
+) -> tuple[tuple[list[CallRow | Gone], int], tuple[int | None, Trouble | None]]:
     """What changed after a number, and what was heard since: of one moment, in one transaction."""
-    return changed_since(session, seq, _CHUNK), heard_since(session, seq)
+    return news_since(session, seq, _CHUNK), heard_since(session, seq)
 
 
 class Feed:
@@ -67,6 +70,7 @@ class Feed:
         self._calling_hours = calling_hours
         self.index = Index(draw.timezone)
         self.head = 0
+        self.epoch = ""
         self.ready = asyncio.Event()
         self.ring = Ring()
         self.closing = False
@@ -189,6 +193,7 @@ class Feed:
         return self.notices_within if wanted.scope else self.notices
 
     async def _load(self) -> None:
+        self.epoch = await self._database.read(epoch_of)
         head = await self._database.read(head_of)
         last_id = 0
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
@@ -205,11 +210,13 @@ class Feed:
         self._last_report_at = last_report_at
         self._trouble = trouble or self._trouble
 
-    def _take_in(self, rows: list[CallRow], head: int) -> None:
+    def _take_in(self, rows: list[CallRow | Gone], head: int) -> None:
         frames = [Frame(row, row.facts, self._draw) for row in rows]
-        self.index.load(frame.facts for frame in frames)
+        self.index.load(frame.facts for frame in frames if frame.facts)
         for row in rows:
-            if row.seq == row.created_seq:
+            if isinstance(row, Gone):
+                self.index.remove(row.id)
+            elif row.seq == row.created_seq:
                 ended_at = row.at + (row.duration_seconds or 0) * 1_000_000
                 self._zone_doubt.hear(ended_at=ended_at, received_at=row.received_at)
         self.ring.extend(frames)

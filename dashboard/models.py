@@ -28,11 +28,15 @@ def text() -> Any:
 
 
 class Clock(SQLModel, table=True):
-    """One row. `seq` is the last number given out, `call_id` the last id of a call: neither is ever used twice."""
+    """One row. `seq` is the last number given out, `call_id` the last id of a call: neither is ever used twice.
+
+    `epoch` is another text after each restore: a number of before it means nothing after it.
+    """
 
     id: int = Field(default=1, primary_key=True)
     seq: int = big(server_default="0")
     call_id: int = big(server_default="0")
+    epoch: str = text()
 
 
 class Inbox(SQLModel, table=True):
@@ -50,6 +54,8 @@ class Inbox(SQLModel, table=True):
     content_type: str = text()
     user_agent: str = text()
     body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    packing: str = text()
+    """How the body is kept: `store.bodies` has the words, and gives the bytes."""
 
     __table_args__ = (Index("inbox_sha256", "sha256"), Index("inbox_call_id", "call_id"))
 
@@ -103,6 +109,26 @@ class Recording(SQLModel, table=True):
     __table_args__ = (Index("recording_due", "state", "due_at"),)
 
 
+class Erased(SQLModel, table=True):
+    """A call that is no more, and the number at which it went: open pages and every process's index read it."""
+
+    seq: int = big(primary_key=True, autoincrement=False)
+    call_id: int = big()
+
+
+class Discarded(SQLModel, table=True):
+    """A recording's file that nothing refers to any more, until it is gone from the folder, too."""
+
+    file: str = Field(sa_column=Column(Text, primary_key=True))
+
+
+class Upkeep(SQLModel, table=True):
+    """How far a piece of upkeep has come: every inbox row up to `done` has been seen to."""
+
+    task: str = Field(sa_column=Column(Text, primary_key=True))
+    done: int = big(server_default="0")
+
+
 class Account(SQLModel, table=True):
     """Who may sign in, unless the account was disabled: it stays, so that the log of what was done keeps its names."""
 
@@ -136,7 +162,7 @@ class WallLink(SQLModel, table=True):
 
 
 class Audit(SQLModel, table=True):
-    """One line of the audit log: who, from where, did what, and to what. A line that was written never changes."""
+    """One line of the audit log: who, from where, did what, and to what. Only a number that is erased leaves it."""
 
     id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
     at: int = big()

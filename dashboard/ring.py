@@ -11,6 +11,7 @@ from dashboard.calls import Facts
 from dashboard.render import Renderer, masked_row
 from dashboard.sse import sse_frame
 from dashboard.store.calls import CallRow
+from dashboard.store.news import Gone
 
 RING_SIZE = 1_000
 
@@ -19,17 +20,20 @@ RING_SIZE = 1_000
 class Frame:
     """One change of a call, ready to be shown or dropped by a page."""
 
-    row: CallRow
-    facts: Facts
+    row: CallRow | Gone
+    facts: Facts | None
+    """None of a call that is no more: it is only ever dropped."""
     draw: Renderer = field(repr=False)
 
     @cached_property
     def show(self) -> bytes:
+        assert isinstance(self.row, CallRow)
         return sse_frame(self.draw.show_call(self.row), id=self.row.seq)
 
     @cached_property
     def show_masked(self) -> bytes:
         """Drawn only where somebody looks on who may not see numbers."""
+        assert isinstance(self.row, CallRow)
         return sse_frame(self.draw.show_call(masked_row(self.row)), id=self.row.seq)
 
     @cached_property

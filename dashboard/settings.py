@@ -16,6 +16,8 @@ from dashboard.disk import sync_folder
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
+from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
+from dashboard.retention import SETTINGS as KEEP_SETTINGS
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
@@ -23,6 +25,7 @@ CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
 """The way out of every message about a missing secret, account or address."""
 DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
 _MOST_HOPS = 9
+_MOST_DAYS = 36_500
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -49,6 +52,7 @@ class Settings:
     port_given: bool = False
     calling_hours: CallingHours | None = None
     proxy_hops: int | None = None
+    retention: Retention = FOR_EVER
 
     @property
     def is_local(self) -> bool:
@@ -102,6 +106,7 @@ class Settings:
             port_given=bool(port),
             calling_hours=_calling_hours(env),
             proxy_hops=_proxy_hops(env),
+            retention=_retention(env),
         )
 
 
@@ -178,6 +183,20 @@ def _proxy_hops(env: Mapping[str, str]) -> int | None:
             f"DASHBOARD_PROXY_HOPS must be how many proxies stand before the board, 0 to {_MOST_HOPS}, not {text!r}."
         )
     return int(text)
+
+
+def _retention(env: Mapping[str, str]) -> Retention:
+    """How long things are kept; what is not set is kept for ever, or as long as its call."""
+    days: dict[str, int] = {}
+    for part, name in KEEP_SETTINGS.items():
+        if text := env.get(name, ""):
+            if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST_DAYS):
+                raise BadSetting(f"{name} must be a number of days, 1 to {_MOST_DAYS}, not {text!r}.")
+            days[part] = int(text)
+    try:
+        return retention_of(Retention(**days))
+    except Contradiction as problem:
+        raise BadSetting(str(problem)) from None
 
 
 def _database_url(url: str) -> str:

@@ -21,7 +21,7 @@ from dashboard.filters import CallFilter, matches
 from dashboard.render import Renderer
 from dashboard.ring import Frame
 from dashboard.sse import sse_comment, sse_frame
-from dashboard.store.calls import changed_since
+from dashboard.store.news import news_since
 
 T = TypeVar("T")
 
@@ -94,6 +94,7 @@ class Streams:
         wanted: CallFilter,
         cursor: int | None,
         *,
+        epoch: str = "",
         day: date | None = None,
         is_back: bool = False,
         transport: asyncio.WriteTransport | None = None,
@@ -102,10 +103,11 @@ class Streams:
     ) -> AsyncIterator[bytes]:
         """The stream of one page: everything after its cursor that its filter lets through, while it stays and may.
 
-        `cursor` is the last number the page has; None stands for one that cannot be read. `day` is the day on which it
-        was drawn. A page that is back may have its rows from a stream that ended before their figures came. With a
-        `transport`, what comes while the page waits is written to it directly, as chunks of the same HTTP/1.1 answer.
-        With `is_masked` no row shows its number.
+        `cursor` is the last number the page has; None stands for one that cannot be read. `epoch` is the life of the
+        database in which it was given out, where the page knows it; `day` the day on which the page was drawn. A page
+        that is back may have its rows from a stream that ended before their figures came. With a `transport`, what
+        comes while the page waits is written to it directly, as chunks of the same HTTP/1.1 answer. With `is_masked` no
+        row shows its number.
         """
         view = self._views.get((wanted, is_masked))
         if view is None:
@@ -114,7 +116,8 @@ class Streams:
         page = _Page(view, day or self.feed.today, self.feed.beats, visit)
         yield sse_comment()
         head = await self._table_head()
-        if cursor is None or head is None or not 0 <= cursor <= head:
+        is_of_this_life = epoch in ("", self.feed.epoch)
+        if cursor is None or head is None or not (is_of_this_life and 0 <= cursor <= head):
             # From another life of this database, or no number at all: never "nothing new".
             yield RELOAD
             await self._until_over(visit)
@@ -220,7 +223,7 @@ class Streams:
             return chunk
         if self._is_of_another_day(page) or page.cursor >= self.feed.ring.start:
             return None
-        rows, upto = await self._database.read(partial(changed_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
+        rows, upto = await self._database.read(partial(news_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
         if len(rows) == MOST_TO_CATCH_UP:
             return None
         frames = [Frame(row, row.facts, self._draw) for row in rows]
@@ -273,7 +276,8 @@ class Streams:
         wanted, today, timezone = view.wanted, self.feed.today, self._draw.timezone
         parts = []
         for frame in frames:
-            if wanted.is_bare or matches(frame.facts, wanted, today=today, timezone=timezone):
+            facts = frame.facts
+            if facts and (wanted.is_bare or matches(facts, wanted, today=today, timezone=timezone)):
                 parts.append(frame.show_masked if view.is_masked else frame.show)
             elif frame.row.created_seq <= cursor:
                 # The page may be showing it: it no longer belongs there.

@@ -16,9 +16,10 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
-    ("connect", "simulator", "users"),
+    ("connect", "safekeeping", "simulator", "users"),
     ("web",),
-    ("accounts", "archive", "intake", "streams"),
+    ("erasure",),
+    ("accounts", "archive", "intake", "streams", "upkeep"),
     ("feed",),
     ("ring",),
     ("render",),
@@ -37,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "masking", "passwords", "platforms", "roles"),
+    ("disk", "hours", "masking", "passwords", "platforms", "retention", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

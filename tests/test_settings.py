@@ -107,6 +107,9 @@ def test_the_choices(tmp_path: Path) -> None:
         ("DASHBOARD_PROXY_HOPS", "-1"),
         ("DASHBOARD_PROXY_HOPS", "10"),
         ("DASHBOARD_PROXY_HOPS", "²"),
+        ("DASHBOARD_KEEP_AUDIO_DAYS", "0"),
+        ("DASHBOARD_KEEP_CALLS_DAYS", "a year"),
+        ("DASHBOARD_KEEP_TRANSCRIPTS_DAYS", "30"),
         ("DASHBOARD_ADMIN_PASSWORD", "too short"),
         ("DASHBOARD_DATABASE_URL", "mysql://u:p@h/d"),
         ("DASHBOARD_WEBHOOK_SECRET_FILE", "/nowhere/at/all"),
@@ -115,6 +118,12 @@ def test_the_choices(tmp_path: Path) -> None:
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=name):
         read(tmp_path, **{name: value})
+
+
+def test_how_long_things_are_kept_is_read_in_days(tmp_path: Path) -> None:
+    assert read(tmp_path).retention == (None, None, None, None)
+    settings = read(tmp_path, DASHBOARD_KEEP_CALLS_DAYS="365", DASHBOARD_KEEP_AUDIO_DAYS="30")
+    assert settings.retention == (30, 365, None, 365)
 
 
 def test_no_secret_is_in_a_message_or_a_repr(tmp_path: Path) -> None:

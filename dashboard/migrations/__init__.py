@@ -27,10 +27,10 @@ class NewerSchema(RuntimeError):
     """The database was made by a newer Callboard; its text says what to do."""
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, *, copies: bool = True) -> None:
     """Create or upgrade the tables. All of it happens or nothing; a second process waits and then finds it done.
 
-    A SQLite file that holds tables is copied first. Raises NewerSchema, NotCopied.
+    A SQLite file that holds tables is copied first, unless it is a copy itself. Raises NewerSchema, NotCopied.
     """
     config = _config()
     scripts = ScriptDirectory.from_config(config)
@@ -41,9 +41,10 @@ def migrate(database: Database) -> None:
         if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
             raise NewerSchema(
                 f"The database {database.place} was made by a newer Callboard (its tables are at {revision}). "
-                "Start that version again, or restore a backup made before the upgrade."
+                "Start that version again, or put back a backup made before the upgrade: "
+                ".venv/bin/python -m dashboard restore FILE"
             )
-        if database.is_sqlite and head and inspect(connection).get_table_names():
+        if copies and database.is_sqlite and head and inspect(connection).get_table_names():
             copy = keep_copy(database, head)
             log.info("The tables of %s change now. As it was before, it is kept in %s.", database.place, copy)
         config.attributes["connection"] = connection

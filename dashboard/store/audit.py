@@ -1,4 +1,4 @@
-"""The audit log: who did what. Lines are added and read, never changed."""
+"""The audit log: who did what. Lines are added and read; only a number that is erased is taken out of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "a
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
 RIGHTS_CHANGED = "role changed"
 RECORDING_OPENED, NUMBER_SHOWN = "recording opened", "number shown"
+ERASED = "person erased"
 WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
 COMMAND_LINE = "command line"
 """Who acts where nobody is signed in: whoever may run commands on the server."""

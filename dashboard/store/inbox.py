@@ -211,6 +211,7 @@ def _inbox_row(number: int, arrival: Arrival, sha: bytes) -> dict[str, Any]:
         "content_type": arrival.content_type,
         "user_agent": arrival.user_agent,
         "body": arrival.body,
+        "packing": "",
     }
 
 

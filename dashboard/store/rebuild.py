@@ -1,6 +1,8 @@
 """Tells every call anew from the inbox, in place: after a mended reader, or when a row is in doubt. Ids stay.
 
 In steps, each one short transaction, so that webhooks hardly wait: `find_unread` and `take_in`, then `retell_after`.
+A call of whose reports even one is not kept any more cannot be told anew: it stays as it is, and if it was removed, it
+stays that.
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
 from dashboard.callkaro.report import CallReport, Report, read_report
 from dashboard.calls import call_sid_of, merge, try_of
 from dashboard.database import tick
 from dashboard.models import Call, Clock, Inbox, Recording
+from dashboard.store.bodies import AS_IT_CAME, GONE, body_of
 from dashboard.store.inbox import (
     CHANGED,
     DUPLICATE,
@@ -35,11 +38,19 @@ from dashboard.store.recordings import want_recordings
 
 CHUNK = 200
 _UNREAD = (UNREADABLE, IGNORED)
+_IS_TELLING = col(Inbox.verdict).in_(TOLD_OF_A_CALL)
+
+
+def last_call_id(session: Session) -> int:
+    """The largest id that a call can have; 0 before the first."""
+    return session.exec(select(Clock.call_id)).one()
 
 
 def find_unread(session: Session, last_id: int) -> Sequence[int]:
     """The next few inbox rows, by id, that could not be read as a report of a call when they came."""
-    statement = select(Inbox.id).where(col(Inbox.id) > last_id, col(Inbox.verdict).in_(_UNREAD))
+    statement = select(Inbox.id).where(
+        col(Inbox.id) > last_id, col(Inbox.verdict).in_(_UNREAD), col(Inbox.body).is_not(None)
+    )
     return session.exec(statement.order_by(col(Inbox.id)).limit(CHUNK)).all()
 
 
@@ -54,10 +65,13 @@ def take_in(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInf
     ).all()
     mended = 0
     for number, row in enumerate(unread, first):
-        assert row.body is not None
-        reading = read_report(row.body)
-        if isinstance(reading, Report):
-            row.call_id = _call_of(session, row, CallReport.model_validate(reading.data))
+        body = body_of(row)
+        reading = read_report(body) if body is not None else None
+        if not isinstance(reading, Report) or body is None:
+            continue
+        report = CallReport.model_validate(reading.data)
+        if not _is_settled(session, row, call_sid_of(report, body)):
+            row.call_id = _call_of(session, row, report, body)
             mended += _retell(session, [row.call_id], number, source_timezone)
     return mended
 
@@ -79,7 +93,15 @@ def retell_after(session: Session, last_id: int, source_timezone: ZoneInfo) -> t
     return (ids[-1], _retell(session, ids, number, source_timezone)) if ids else (None, 0)
 
 
-def _call_of(session: Session, row: Inbox, report: CallReport) -> int:
+def _is_settled(session: Session, row: Inbox, sid: str) -> bool:
+    """Whether a report speaks of a call that cannot be told anew, or that was removed: then it stays unread."""
+    of_sid = select(Call.id).where(Call.call_sid == sid)
+    is_about_it = or_(col(Inbox.call_id).in_(of_sid), col(Inbox.sha256) == row.sha256)
+    gone = select(Inbox.id).where(is_about_it, Inbox.packing == GONE, _IS_TELLING).limit(1)
+    return session.exec(gone).first() is not None
+
+
+def _call_of(session: Session, row: Inbox, report: CallReport, body: bytes) -> int:
     """The call that a report tells of, a new id if there is none; the inbox row becomes one that told of a call."""
     row.problem = row.event = ""
     row.verdict = UNCHANGED
@@ -89,11 +111,10 @@ def _call_of(session: Session, row: Inbox, report: CallReport) -> int:
     if twin is not None:
         assert twin.call_id is not None
         earlier, later = sorted((row, twin), key=lambda each: each.id)
-        later.verdict, later.duplicate_of, later.body = DUPLICATE, earlier.id, None
+        later.verdict, later.duplicate_of, later.body, later.packing = DUPLICATE, earlier.id, None, AS_IT_CAME
         session.execute(update(Inbox).where(col(Inbox.duplicate_of) == later.id).values(duplicate_of=earlier.id))
         return twin.call_id
-    assert row.body is not None
-    sid = call_sid_of(report, row.body)
+    sid = call_sid_of(report, body)
     tries = dict(session.exec(select(Call.try_count, Call.id).where(Call.call_sid == sid)).all())
     call_id = tries.get(try_of(report, list(tries)))
     if call_id is None:
@@ -128,16 +149,21 @@ def _told(session: Session, ids: Collection[int]) -> Collection[KnownCall]:
     """These calls as their reports tell them; each report's verdict is mended on the way."""
     told: dict[int, KnownCall] = {}
     has_try: set[int] = set()
-    for row in reports_of(session, list(ids)):
-        assert row.body is not None
+    reports = reports_of(session, list(ids))
+    settled = {row.call_id for row in reports if row.packing == GONE}
+    for row in reports:
+        if row.call_id in settled:
+            continue
+        body = body_of(row)
+        assert body is not None
         assert row.call_id is not None
-        reading = read_report(row.body)
+        reading = read_report(body)
         if not isinstance(reading, Report):
             continue
         report = CallReport.model_validate(reading.data)
         call = told.get(row.call_id)
         if call is None:
-            sid, try_count = call_sid_of(report, row.body), try_of(report, [])
+            sid, try_count = call_sid_of(report, body), try_of(report, [])
             call = KnownCall(row.call_id, sid, try_count, row.received_at, row.id, row.id, reading.data)
             told[row.call_id] = call
             row.verdict = NEW

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from dashboard.database import tick
-from dashboard.models import Call, Recording, table_of
+from dashboard.models import Call, Discarded, Recording, table_of
 
-WAITING, KEPT, FAILED = "waiting", "kept", "failed"
+WAITING, KEPT, FAILED, EXPIRED = "waiting", "kept", "failed", "expired"
 # After an attempt that may yet succeed: the platform can announce a recording before it can be fetched.
 RETRY_AFTER_SECONDS = (10, 60, 300, 1800, 7200, 21600, 43200, 86400)
 _LEASE_SECONDS = 180
 
 
-_recording = table_of(Recording)
+_recording, _discarded = table_of(Recording), table_of(Discarded)
 _KNOWN = select(_recording.c.call_id).where(_recording.c.call_id.in_(bindparam("call_ids", expanding=True)))
 _WANT = insert(_recording)
 # What was kept from the old address stays, and is played, until there is something to put in its place.
@@ -75,7 +75,10 @@ def any_due(session: Session) -> bool:
 
 
 def note_kept(session: Session, claimed: Recording, *, file: str, content_type: str, size: int) -> None:
-    _note(session, claimed, state=KEPT, file=file, content_type=content_type, size=size, problem="")
+    before = session.execute(select(_recording.c.file).where(_recording.c.call_id == claimed.call_id)).scalar()
+    is_noted = _note(session, claimed, state=KEPT, file=file, content_type=content_type, size=size, problem="")
+    # What lies in the folder and belongs to no call, nobody could find again to erase it.
+    discard(session, [each for each in (before if is_noted else file,) if each and (each != file or not is_noted)])
 
 
 def note_failed(session: Session, claimed: Recording, problem: str, *, is_final: bool) -> None:
@@ -91,7 +94,27 @@ def recording_of(session: Session, call_id: int) -> Recording | None:
     return session.get(Recording, call_id)
 
 
-def _note(session: Session, claimed: Recording, **values: object) -> None:
+def discard(session: Session, files: Collection[str]) -> None:
+    """Note files of recordings that may have lost their last call; whoever keeps the folder removes them."""
+    connection = session.connection()
+    known = set(connection.scalars(select(_discarded.c.file).where(_discarded.c.file.in_(set(files)))))
+    if new := [{"file": file} for file in sorted(set(files) - known)]:
+        connection.execute(insert(_discarded), new)
+
+
+def discarded(session: Session, most: int = 50) -> Sequence[tuple[str, bool]]:
+    """The next few discarded files, and whether one is still (or again) of some call: they are named by content."""
+    is_used = exists().where(_recording.c.file == _discarded.c.file)
+    rows = session.connection().execute(select(_discarded.c.file, is_used).limit(most))
+    return [(file, bool(used)) for file, used in rows]
+
+
+def forget_discarded(session: Session, files: Collection[str]) -> None:
+    session.connection().execute(delete(_discarded).where(_discarded.c.file.in_(files)))
+
+
+def _note(session: Session, claimed: Recording, **values: object) -> bool:
+    """Whether it was still wanted."""
     seq = tick(session, 1)
     # Only if it is still wanted from where it was fetched, for a later report may have brought another address; and
     # only by the last who claimed it, for one whose claim ran out would otherwise undo what the next one kept.
@@ -103,6 +126,7 @@ def _note(session: Session, claimed: Recording, **values: object) -> None:
     noted = session.execute(update(Recording).where(*is_ours).values(**values))
     if noted.rowcount:  # type: ignore[attr-defined]
         session.execute(update(Call).where(col(Call.id) == claimed.call_id).values(seq=seq))
+    return bool(noted.rowcount)  # type: ignore[attr-defined]
 
 
 def _now() -> int:

@@ -136,4 +136,6 @@ def _fewer(offered: list[tuple[str, int]], chosen: tuple[str, ...]) -> list[tupl
 
 
 def _live_url(wanted: CallFilter, cursor: int) -> str:
-    return "/live?" + "&".join(part for part in (f"after={cursor}&day={board().feed.today}", wanted.query()) if part)
+    feed = board().feed
+    since = f"after={cursor}&epoch={feed.epoch}&day={feed.today}"
+    return "/live?" + "&".join(part for part in (since, wanted.query()) if part)

@@ -25,9 +25,11 @@ from dashboard.masking import Mask
 from dashboard.models import Call, Inbox, Recording
 from dashboard.render import Renderer, masked_row, phone
 from dashboard.roles import Rights
+from dashboard.store.bodies import GONE, body_of
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
-from dashboard.store.inbox import DUPLICATE, UNCHANGED, deliveries_of
+from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
+from dashboard.store.steps import done_of
 from dashboard.web.board import board_page
 from dashboard.web.door import rights
 from dashboard.web.pages import problem_page
@@ -118,6 +120,8 @@ class Found(NamedTuple):
     recording: Recording | None
     deliveries: list[Inbox]
     attempts: list[CallRow]
+    transcript_is_due: bool
+    """Whether the call has reached the age at which transcripts are removed."""
 
 
 class Look(NamedTuple):
@@ -163,12 +167,15 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Fo
     call = find_call(session, call_id)
     if call is None or not is_within(call.campaign, campaigns):
         return None
+    deliveries = list(deliveries_of(session, call_id))
+    last = max((each.id for each in deliveries if each.verdict in TOLD_OF_A_CALL), default=0)
     return Found(
         call,
         rows_by_id(session, [call_id])[0],
         recording_of(session, call_id),
-        list(deliveries_of(session, call_id)),
+        deliveries,
         rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1, campaigns),
+        0 < last <= done_of(session, "transcripts"),
     )
 
 
@@ -192,6 +199,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         stage=stage_of(found.row.facts),
         report=report,
         recording=found.recording,
+        transcript_is_due=found.transcript_is_due,
         turns=shown(read_transcript(report.transcription, MOST_TURNS_SHOWN + 1), MOST_TURNS_SHOWN),
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
@@ -270,27 +278,30 @@ def _field(name: str, data: dict[str, JSON], try_count: int) -> Field:
 def tell(deliveries: list[Inbox]) -> list[Told]:
     """What each report of a call brought, oldest first: the revisions of the call."""
     reports = [delivery for delivery in deliveries if delivery.verdict != DUPLICATE]
+    is_kept = all(delivery.packing != GONE for delivery in reports)
     # The body of an only report need not be read: there is nothing to compare it with.
-    can_compare = len(reports) > 1 and sum(delivery.size for delivery in reports) <= MOST_COMPARED
+    can_compare = is_kept and len(reports) > 1 and sum(delivery.size for delivery in reports) <= MOST_COMPARED
     told: list[Told] = []
     before: dict[str, JSON] | None = None
     for delivery in deliveries:
         if delivery.verdict == DUPLICATE:
             told.append(Told(delivery.received_at, "The same report again; it changed nothing.", shown([])))
             continue
-        reading = read_report(delivery.body or b"") if can_compare else Report({})
+        reading = read_report(body_of(delivery) or b"") if can_compare else Report({})
         data = reading.data if isinstance(reading, Report) else {}
         if before is None:
             told.append(Told(delivery.received_at, "The first report.", shown([])))
             before = data
             continue
         after = merge(before, data)
-        told.append(Told(delivery.received_at, _words(delivery, can_compare), shown(changes(before, after))))
+        told.append(Told(delivery.received_at, _words(delivery, can_compare, is_kept), shown(changes(before, after))))
         before = after
     return told
 
 
-def _words(delivery: Inbox, can_compare: bool) -> str:
+def _words(delivery: Inbox, can_compare: bool, is_kept: bool) -> str:
     if delivery.verdict == UNCHANGED:
         return "Another report; it said nothing new."
+    if not is_kept:
+        return "A later report; what the reports of this call said word for word is not kept any more."
     return "A later report changed:" if can_compare else "A later report; these are too large to be compared here."

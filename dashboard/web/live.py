@@ -24,7 +24,10 @@ STREAM_HEADERS = {
 
 @blueprint.get("/live")
 async def live() -> Response:
-    """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now."""
+    """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now.
+
+    `?epoch=` says in which life of the database that number was given out; of another one, it is not believed.
+    """
     feed = board().feed
     if not feed.ready.is_set():
         # Empty: htmx would put an error's text into the list.
@@ -43,6 +46,7 @@ async def live() -> Response:
     stream = board().streams.follow(
         wanted,
         cursor,
+        epoch=request.args.get("epoch", ""),
         day=_day(),
         is_back=is_back,
         transport=transport,

@@ -17,6 +17,7 @@ from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
+from dashboard.upkeep import Upkeep
 from dashboard.web.refusals import Refusals
 from dashboard.web.visits import Visits
 
@@ -34,6 +35,7 @@ class Callboard(Quart):
     draw: Renderer
     keep: Keep
     archive: Archive
+    upkeep: Upkeep
     refusals: Refusals
     visits: Visits
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]

@@ -1,0 +1,146 @@
+"""Erases one person everywhere: calls, reports, recordings, and whatever else quotes the number. Knows no request.
+
+In steps, each one short transaction: stopped half-way, it can be run again and does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from sqlmodel import Session
+
+from dashboard.database import Database
+from dashboard.recordings.keep import Keep
+from dashboard.store import audit
+from dashboard.store.persons import (
+    CALLS_AT_ONCE,
+    FEWEST_DIGITS,
+    Quoting,
+    audit_quoting,
+    blank_audit,
+    blank_unread,
+    calls_of,
+    count_of,
+    digits_of,
+    numbers_after,
+    unread_quoting,
+)
+from dashboard.store.removal import Removed, remove_calls
+from dashboard.upkeep import clear_discarded
+
+
+class TooShort(ValueError):
+    """The number has too few digits to tell one person from another; its text says so."""
+
+
+class Who(NamedTuple):
+    """Who erases, from where, and when (microseconds since 1970), for the audit log."""
+
+    name: str
+    address: str
+    now: int
+
+
+class Erased(NamedTuple):
+    """How many of what went, or would go."""
+
+    removed: Removed
+    unread: int
+    """reports that told of no call"""
+    audit_lines: int
+    others: Sequence[str]
+    """numbers of calls that stay, and end in the same digits"""
+    is_folded: bool = True
+    """whether the bytes are out of the database's log, too"""
+
+    @property
+    def words(self) -> str:
+        """Such as "3 calls, 4 reports, 1 recording, 1 line of the audit log"."""
+        calls, reports, recordings = self.removed
+        parts = [
+            _counted(calls, "call"),
+            _counted(reports + self.unread, "report"),
+            _counted(recordings, "recording"),
+            _counted(self.audit_lines, "line", "of the audit log"),
+        ]
+        return ", ".join(parts)
+
+
+def _counted(count: int, what: str, rest: str = "") -> str:
+    return " ".join(part for part in (str(count), what if count == 1 else f"{what}s", rest) if part)
+
+
+async def find(database: Database, number: str) -> Erased:
+    """What `erase` would take away; changes nothing. Raises TooShort."""
+    digits = _digits(number)
+    spellings, others = await _spellings(database, number)
+    removed = Removed()
+    for ids in await _calls(database, spellings):
+        removed = removed.plus(await database.read(partial(count_of, call_ids=ids)))
+    unread = await _quoting(database, partial(unread_quoting, digits=digits))
+    lines = await _quoting(database, partial(audit_quoting, digits=digits))
+    return Erased(removed, len(unread), len(lines), others)
+
+
+async def erase(database: Database, keep: Keep, number: str, who: Who) -> Erased:
+    """Take it away, for good. Raises TooShort; SQLAlchemyError and OSError where it was stopped half-way."""
+    digits = _digits(number)
+    spellings, others = await _spellings(database, number)
+    removed = Removed()
+    for ids in await _calls(database, spellings):
+        removed = removed.plus(await database.write(partial(remove_calls, call_ids=ids)))
+    unread = await _quoting(database, partial(unread_quoting, digits=digits))
+    lines = await _quoting(database, partial(audit_quoting, digits=digits))
+    erased = Erased(removed, len(unread), len(lines), others)
+    await database.write(partial(_finish, unread=unread, lines=lines, words=erased.words, who=who))
+    while await clear_discarded(database, keep):
+        pass
+    return erased._replace(is_folded=await database.fold())
+
+
+def _finish(session: Session, unread: Sequence[int], lines: Sequence[int], words: str, who: Who) -> None:
+    blank_unread(session, unread)
+    blank_audit(session, lines)
+    # Without the number: the log would otherwise be the one place that still has it.
+    audit.note(session, now=who.now, account=who.name, action=audit.ERASED, about=words, address=who.address)
+
+
+def _digits(number: str) -> str:
+    digits = digits_of(number)
+    if len(digits) < FEWEST_DIGITS:
+        raise TooShort(f"A number of fewer than {FEWEST_DIGITS} digits is nobody's. Give it whole, as calls show it.")
+    return digits
+
+
+async def _spellings(database: Database, number: str) -> tuple[list[str], list[str]]:
+    """Every way in which calls spell this number, and longer numbers that end in it."""
+    same: list[str] = []
+    longer: list[str] = []
+    after = ""
+    while step := await database.read(partial(numbers_after, after=after, number=number)):
+        same += step.same
+        longer += step.longer
+        after = step.last
+    return same, longer
+
+
+async def _calls(database: Database, spellings: Sequence[str]) -> Sequence[Sequence[int]]:
+    """The ids of all calls with these numbers, as many together as one step takes."""
+    ids: list[int] = []
+    for spelling in spellings:
+        after = 0
+        while found := await database.read(partial(calls_of, number=spelling, after=after)):
+            ids += found
+            after = found[-1]
+    return [ids[start : start + CALLS_AT_ONCE] for start in range(0, len(ids), CALLS_AT_ONCE)]
+
+
+async def _quoting(database: Database, step: Callable[..., Quoting | None]) -> list[int]:
+    ids: list[int] = []
+    after = 0
+    while found := await database.read(partial(step, after=after)):
+        ids += found.ids
+        after = found.last
+    return ids

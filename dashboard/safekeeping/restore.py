@@ -1,0 +1,183 @@
+"""`restore`: puts a backup in place of the database; what was there stays beside it. A new epoch begins."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from dashboard.database import Database, begin_epoch, damage_of, head_of, is_in_use
+from dashboard.disk import sync_folder
+from dashboard.migrations import migrate
+from dashboard.recordings.keep import Keep
+from dashboard.safekeeping.backup import recordings_beside
+from dashboard.safekeeping.steps import CannotRun, cause_of
+from dashboard.settings import Settings
+
+_ENDINGS = ("", "-wal", "-shm")
+
+
+def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", help="a file that `backup` made")
+    parser.add_argument("--recordings", action="store_true", help="put the recordings of FILE.recordings.tar back, too")
+    parser.add_argument(
+        "--in-place",
+        action="store_true",
+        help="the database was put back by other means (pg_restore): bring its tables up to date, begin its new epoch",
+    )
+
+
+def restore(options: argparse.Namespace, settings: Settings, open_database: Callable[[], Database]) -> int:
+    """Raises CannotRun, before anything has been changed."""
+    if options.in_place:
+        database = open_database()
+        database.write_now(begin_epoch)
+        print(f"{database.place} is up to date. Pages that were open before load anew.")
+        database.close()
+        return 0
+    if options.file is None:
+        raise CannotRun("Say which file to restore, as `backup` made it.")
+    target = Database(settings.database_url)
+    target.close()
+    if not target.is_sqlite:
+        raise CannotRun(
+            f"{target.place} is a PostgreSQL: stop the board, restore it with pg_restore --clean --if-exists "
+            f"--dbname=… {options.file}, then run this command with --in-place."
+        )
+    place = Path(target.place)
+    try:
+        kept = _put_back(options.file, place)
+        print(f"{place} is as {options.file} had it." + (f" What was there is kept in {kept}." if kept else ""))
+        if options.recordings:
+            count = _put_recordings_back(recordings_beside(options.file), Keep(settings.data_folder / "recordings"))
+            print(f"{count} recordings were put back.")
+    except OSError as problem:
+        where = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
+        raise CannotRun(f"{options.file} could not be restored: {where}.") from problem
+    print("Whoever was erased since that backup was made is back: erase them again.")
+    print("Start the board again. Pages that were open before load anew.")
+    return 0
+
+
+def _put_back(file: Path, place: Path) -> Path | None:
+    """Gives where the database that was there is kept; None if there was none."""
+    _refuse_in_use(place)
+    part = place.with_name(f"{place.name}.part")
+    _remove(part)
+    try:
+        _copy_all(file, part)
+        _make_ready(file, part)
+        _refuse_in_use(place)
+        kept = _keep_aside(place) if place.exists() else None
+        part.replace(place)
+        sync_folder(place.parent)
+        return kept
+    finally:
+        _remove(part)
+
+
+def _refuse_in_use(place: Path) -> None:
+    if is_in_use(place):
+        raise CannotRun(f"A board (or another program) has {place} open. Stop it, and run this again.")
+
+
+def _copy_all(file: Path, part: Path) -> None:
+    """The backup itself stays as it is. Whoever copied a database by hand may have copied its log beside it."""
+    for ending in ("", "-wal"):
+        source, copy = Path(f"{file}{ending}"), Path(f"{part}{ending}")
+        if ending and not source.exists():
+            continue
+        descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with source.open("rb") as opened, os.fdopen(descriptor, "wb") as out:
+            shutil.copyfileobj(opened, out, 2**20)
+
+
+def _make_ready(file: Path, part: Path) -> None:
+    """Check it, bring its tables up to date, begin its new epoch; all of that on the disk. Raises NewerSchema, too."""
+    database = Database(f"sqlite:///{part}")
+    try:
+        if problem := database.read_now(_problem):
+            raise CannotRun(f"{file} cannot be restored: {problem}. Nothing was changed; try an older backup.")
+        migrate(database, copies=False)
+        database.write_now(begin_epoch)
+    except SQLAlchemyError as problem:
+        raise CannotRun(f"{file} cannot be restored: {cause_of(problem)}. Nothing was changed.") from problem
+    finally:
+        # The last one to leave folds the log into the file.
+        database.close()
+    if Path(f"{part}-wal").exists():
+        raise CannotRun(f"{part} is held open by another program. Nothing was changed; run this again.")
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _problem(session: Session) -> str:
+    if not {"clock", "inbox", "call"} <= set(inspect(session.connection()).get_table_names()):
+        return "it is no database of Callboard's"
+    damage = damage_of(session)
+    return f"it is damaged ({damage})" if damage else ""
+
+
+def _keep_aside(place: Path) -> Path:
+    """Give the database that is there another name beside it, its log with it."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    kept = place.with_name(f"{place.stem}-replaced-{stamp}{place.suffix}")
+    if kept.exists():
+        raise CannotRun(f"{kept} exists already. Run this again in a second.")
+    with suppress(SQLAlchemyError):  # of one that is damaged, the log is kept beside it
+        before = Database(f"sqlite:///{place}")
+        try:
+            # Whoever opens and leaves it last folds its log into it: then one rename is all there is to do.
+            before.read_now(head_of)
+        finally:
+            before.close()
+    for ending in _ENDINGS[1:]:
+        if (log := Path(f"{place}{ending}")).exists():
+            log.rename(f"{kept}{ending}")
+    # Under both names until the new one takes its place: killed here, a server would otherwise begin an empty one.
+    os.link(place, kept)
+    return kept
+
+
+def _remove(part: Path) -> None:
+    for ending in _ENDINGS:
+        Path(f"{part}{ending}").unlink(missing_ok=True)
+
+
+def _put_recordings_back(archive: Path, keep: Keep) -> int:
+    """Every recording of the archive that is what its name says; an archive can hold anything."""
+    count = 0
+    with tarfile.open(archive) as opened:
+        for entry in opened:
+            name = Path(entry.name).name
+            source = opened.extractfile(entry) if entry.isfile() else None
+            if source is None:
+                continue
+            try:
+                place = keep.path(name)
+            except ValueError:
+                continue
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            draft = place.with_name(f"{name}.restored")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as out:
+                shutil.copyfileobj(source, out, 2**20)
+                out.flush()
+                os.fsync(out.fileno())
+            with draft.open("rb") as written:
+                is_right = hashlib.file_digest(written, "sha256").hexdigest() == name
+            if is_right:
+                draft.replace(place)
+                count += 1
+            else:
+                draft.unlink()
+    return count

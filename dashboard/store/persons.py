@@ -1,0 +1,125 @@
+"""Where one person stands in the tables: their calls by number, and what else quotes that number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+from sqlmodel import Session
+
+from dashboard.calls import person_of
+from dashboard.models import Audit, Call, Inbox, Recording, table_of
+from dashboard.store.bodies import body_of
+from dashboard.store.inbox import IGNORED, UNREADABLE
+from dashboard.store.removal import Removed, remove_bodies
+
+CHUNK = 1000
+CALLS_AT_ONCE = 100
+FEWEST_DIGITS = 6
+"""A shorter number would be found in every second text."""
+BLANKED = "(erased)"
+
+_call, _inbox, _recording, _audit = table_of(Call), table_of(Inbox), table_of(Recording), table_of(Audit)
+_NUMBERS = (
+    select(_call.c.customer_number)
+    .where(_call.c.customer_number > bindparam("after"))
+    .distinct()
+    .order_by(_call.c.customer_number)
+    .limit(CHUNK)
+)
+_OF_NUMBER = (
+    select(_call.c.id)
+    .where(_call.c.customer_number == bindparam("number"), _call.c.id > bindparam("after"))
+    .order_by(_call.c.id)
+    .limit(CALLS_AT_ONCE)
+)
+_ABOUT = (
+    select(_audit.c.id, _audit.c.about)
+    .where(_audit.c.id > bindparam("after"), _audit.c.about != "")
+    .order_by(_audit.c.id)
+    .limit(CHUNK)
+)
+
+
+class Numbers(NamedTuple):
+    """A step through all customers' numbers: where it ended, and those found in it."""
+
+    last: str
+    same: Sequence[str]
+    """the person's number, as some call spells it"""
+    longer: Sequence[str]
+    """other numbers that end in the same digits, such as with a country code"""
+
+
+class Quoting(NamedTuple):
+    """A step through rows that may quote a number: where it ended, and the ids of those that do."""
+
+    last: int
+    ids: Sequence[int]
+
+
+def digits_of(number: str) -> str:
+    return "".join(str(int(digit)) for digit in number if digit.isdecimal())
+
+
+def quotes(text: str, digits: str) -> bool:
+    """Whether a text has this number in it, in groups or not, and not as a part of a longer one."""
+    return re.search(r"(?<!\d)" + r"[\s().+-]{0,3}".join(digits) + r"(?!\d)", text) is not None
+
+
+def numbers_after(session: Session, after: str, number: str) -> Numbers | None:
+    """The next few customers' numbers after one; None when there are no more."""
+    found = session.connection().scalars(_NUMBERS, {"after": after}).all()
+    if not found:
+        return None
+    person, digits = person_of(number), digits_of(number)
+    same = [each for each in found if person_of(each) == person]
+    return Numbers(found[-1], same, [each for each in found if each not in same and digits_of(each).endswith(digits)])
+
+
+def calls_of(session: Session, number: str, after: int = 0) -> Sequence[int]:
+    """The next few calls, by id, with this very number as the customer's."""
+    return session.connection().scalars(_OF_NUMBER, {"number": number, "after": after}).all()
+
+
+def count_of(session: Session, call_ids: Sequence[int]) -> Removed:
+    """What `remove_calls` would take away with these calls."""
+    connection = session.connection()
+    reports = select(func.count()).where(_inbox.c.call_id.in_(call_ids), _inbox.c.body.is_not(None))
+    recordings = select(func.count()).where(_recording.c.call_id.in_(call_ids), _recording.c.file != "")
+    return Removed(len(call_ids), connection.execute(reports).scalar_one(), connection.execute(recordings).scalar_one())
+
+
+def unread_quoting(session: Session, after: int, digits: str) -> Quoting | None:
+    """Of the next few reports that told of no call, those with this number in them; None when there are no more."""
+    statement = (
+        select(Inbox)
+        .where(_inbox.c.id > after, _inbox.c.verdict.in_((IGNORED, UNREADABLE)), _inbox.c.body.is_not(None))
+        .order_by(_inbox.c.id)
+        .limit(CHUNK // 10)
+    )
+    rows = session.scalars(statement).all()
+    if not rows:
+        return None
+    texts = ((row.id, (body_of(row) or b"").decode("utf-8", "replace")) for row in rows)
+    return Quoting(rows[-1].id, [row_id for row_id, text in texts if quotes(text, digits)])
+
+
+def blank_unread(session: Session, ids: Sequence[int]) -> int:
+    return remove_bodies(session, _inbox.c.id.in_(ids))
+
+
+def audit_quoting(session: Session, after: int, digits: str) -> Quoting | None:
+    """Of the next few lines of the audit log, those that quote this number; None when there are no more."""
+    rows = session.connection().execute(_ABOUT, {"after": after}).all()
+    if not rows:
+        return None
+    return Quoting(rows[-1][0], [row_id for row_id, about in rows if quotes(about, digits)])
+
+
+def blank_audit(session: Session, ids: Sequence[int]) -> int:
+    """Take the number out of these lines: that something was done, by whom and when, stays."""
+    blank = update(_audit).where(_audit.c.id.in_(ids)).values(about=BLANKED)
+    return int(session.connection().execute(blank).rowcount)

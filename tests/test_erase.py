@@ -1,0 +1,239 @@
+"""One person, erased everywhere: not in a table, a file, a log or an open page, and a repeat brings nothing back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.database import Database
+from dashboard.erasure import Erased, TooShort, Who, erase, find
+from dashboard.filters import CallFilter
+from dashboard.migrations import migrate
+from dashboard.models import Recording
+from dashboard.passwords import hash_password
+from dashboard.recordings.keep import Keep
+from dashboard.roles import ADMIN, VIEWER, Rights
+from dashboard.store import audit
+from dashboard.store.accounts import add_account
+from dashboard.store.persons import quotes
+from dashboard.store.recordings import note_kept
+from dashboard.store.removal import Removed, remove_calls
+from dashboard.web.parts import Callboard
+from tests.events import read_events
+from tests.reports import WEBHOOK, report
+from tests.stored import NOON, calls, column, data, rebuild, rows, sql, store, verdicts
+
+MakeApp = Callable[..., Awaitable[Callboard]]
+
+NUMBER, OTHER = "918765432109", "919000000001"
+SPELLINGS = (NUMBER, "+91 87654 32109", "+91-8765-432-109")
+PASSWORD = "correct horse"
+WHO = Who("asha", "127.0.0.1", NOON)
+
+
+def fill(database: Database, folder: Path) -> list[bytes]:
+    """Three calls of the person in three spellings, one of somebody else, and whatever else quotes the number."""
+    bodies = [
+        report(f"call {number}", to=spelling, recordingUrl=f"https://x.example/{number}")
+        for number, spelling in enumerate((*SPELLINGS, OTHER))
+    ]
+    store(database, *bodies, b"a report about +91 8765432109 that nobody can read", b"another one")
+    for call_id, sound in ((1, b"mine"), (2, b"shared"), (4, b"shared")):
+        name = hashlib.sha256(sound).hexdigest()
+        (folder / name[:2]).mkdir(exist_ok=True)
+        (folder / name[:2] / name).write_bytes(sound)
+        sql(database, f"UPDATE recording SET state = 'kept', file = '{name}' WHERE call_id = {call_id}")
+    for about in (f"looked for {SPELLINGS[1]}", "/calls/1", "0012918765432109"):
+        database.write_now(partial(audit.note, now=NOON, account="bina", action="number shown", about=about))
+    return bodies
+
+
+def run_erase(database: Database, folder: Path, number: str) -> Erased:
+    return asyncio.run(erase(database, Keep(folder), number, WHO))
+
+
+@pytest.mark.parametrize("number", ["+91 8765 432109"], ids=["spelt otherwise"])
+def test_a_person_goes_from_everywhere_and_nobody_else_does(database: Database, tmp_path: Path, number: str) -> None:
+    bodies = fill(database, tmp_path)
+    found = asyncio.run(find(database, number))
+    assert found == (Removed(3, 3, 2), 1, 1, [], True)
+    assert len(calls(database, "id")) == 4
+    assert run_erase(database, tmp_path, number) == found
+    assert calls(database, "id", "customer_number") == [(4, OTHER)]
+    assert [path.read_bytes() for path in tmp_path.glob("??/*")] == [b"shared"]
+    assert column(database, "recording", "call_id") == [4]
+    kept = [body for body in column(database, "inbox", "body") if body is not None]
+    assert [bytes(body) for body in kept] == [bodies[3], b"another one"]
+    lines = [(line["account"], line["action"], line["about"]) for line in rows(database, "audit")]
+    assert lines == [
+        ("bina", "number shown", "(erased)"),
+        ("bina", "number shown", "/calls/1"),
+        ("bina", "number shown", "0012918765432109"),
+        ("asha", "person erased", "3 calls, 4 reports, 2 recordings, 1 line of the audit log"),
+    ]
+    assert rebuild(database) == 0
+    assert verdicts(store(database, *bodies)) == ["duplicate"] * 4
+    assert calls(database, "id") == [(4,)]
+    assert asyncio.run(find(database, number)).removed == Removed()
+
+
+def test_the_bytes_are_not_in_the_sqlite_files_any_more(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.db"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    store(database, *(report(f"call {number}", to=NUMBER, transcription="x" * 9000) for number in range(5)))
+    store(database, report("call 1", to=NUMBER, agent="changed"), report("other", to=OTHER))
+    files = (file, file.with_name("callboard.db-wal"))
+    assert any(NUMBER.encode() in each.read_bytes() for each in files)
+    assert run_erase(database, tmp_path / "recordings", NUMBER).is_folded
+    assert [NUMBER.encode() in each.read_bytes() for each in files] == [False, False]
+    assert OTHER.encode() in file.read_bytes()
+    database.close()
+
+
+def test_another_report_of_an_erased_call_comes_as_a_new_call(database: Database, tmp_path: Path) -> None:
+    fill(database, tmp_path)
+    run_erase(database, tmp_path, NUMBER)
+    assert verdicts(store(database, report("call 0", to=NUMBER, agent="later"))) == ["new"]
+    assert calls(database, "id") == [(4,), (5,)]
+    assert data(database)[1]["agent"] == "later"
+
+
+def test_longer_numbers_that_end_in_the_same_digits_are_told_of_and_left_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    fill(database, tmp_path)
+    found = run_erase(database, tmp_path, "8765432109")
+    assert (found.removed, sorted(found.others)) == (Removed(), sorted(SPELLINGS))
+    assert len(calls(database, "id")) == 4
+
+
+def test_a_few_digits_are_nobodys_number(database: Database, tmp_path: Path) -> None:
+    for number in ("", "12345", "everybody"):
+        with pytest.raises(TooShort, match="fewer than 6 digits"):
+            run_erase(database, tmp_path, number)
+
+
+def test_a_recording_that_arrives_for_an_erased_call_is_not_left_lying_in_the_folder(
+    database: Database, tmp_path: Path
+) -> None:
+    store(database, report("a", to=NUMBER, recordingUrl="https://x.example/a"))
+    claimed = Recording(call_id=1, url="https://x.example/a", attempts=1)
+    database.write_now(partial(remove_calls, call_ids=[1]))
+    name = hashlib.sha256(b"late").hexdigest()
+    (tmp_path / name[:2]).mkdir()
+    (tmp_path / name[:2] / name).write_bytes(b"late")
+    database.write_now(partial(note_kept, claimed=claimed, file=name, content_type="audio/mpeg", size=4))
+    run_erase(database, tmp_path, NUMBER)
+    assert list(tmp_path.glob("??/*")) == []
+
+
+@given(digits=st.text("0123456789", min_size=6, max_size=15), gap=st.sampled_from(["", " ", "-", ") ", "."]))
+def test_a_number_is_found_in_groups_and_never_inside_a_longer_one(digits: str, gap: str) -> None:
+    assert quotes(f"call {gap.join(digits)}, please", digits)
+    assert quotes(f'{{"to":"+{digits}"}}', digits)
+    assert not quotes(f"call {digits}7", digits)
+    assert not quotes(f"call 7{digits}", digits)
+
+
+async def test_open_pages_drop_the_calls_and_the_figures_follow(app: Callboard) -> None:
+    client = app.test_client()
+    for sid, number in (("a", NUMBER), ("b", OTHER), ("c", SPELLINGS[1])):
+        await client.post(WEBHOOK, data=report(sid, to=number))
+    await app.feed.reach(3, at_most=3)
+    stream = app.streams.follow(CallFilter(), app.feed.head)
+    page = {1, 2, 3}
+    received = b""
+    await erase(app.database, app.keep, NUMBER, WHO)
+    async with asyncio.timeout(5):
+        while page != {2} or b'data-figure="calls" data-value="1"' not in received:
+            received += await anext(stream)
+            page -= {int(gone) for gone in re.findall(rb'id="call-(\d+)" data-gone', received)}
+    assert int(read_events(received).last_id) == app.feed.head
+    assert len(app.feed.index) == 1
+    assert (await client.get("/calls/1")).status_code == 404
+    assert 'id="call-1"' not in await (await client.get("/")).get_data(as_text=True)
+    # A page that was away meanwhile hears of it from the table as well.
+    app.feed.ring.start = app.feed.head
+    app.feed.ring._frames.clear()
+    app.feed.ring._seqs.clear()
+    late = app.streams.follow(CallFilter(), 3)
+    await anext(late)
+    assert {int(gone) for gone in re.findall(rb'id="call-(\d+)" data-gone', await anext(late))} == {1, 3}
+
+
+async def test_another_process_drops_them_too(make_app: MakeApp) -> None:
+    one, other = await make_app(), await make_app()
+    for sid, number in (("a", NUMBER), ("b", OTHER)):
+        await one.test_client().post(WEBHOOK, data=report(sid, to=number))
+    await other.feed.reach(2, at_most=3)
+    assert len(other.feed.index) == 2
+    await erase(one.database, one.keep, NUMBER, WHO)
+    async with asyncio.timeout(5):
+        while len(other.feed.index) == 2:
+            await other.feed.moved.wait()
+    assert 1 not in other.feed.index
+
+
+async def signed_in(app: Callboard, name: str, role: str) -> Any:
+    hashed = await asyncio.to_thread(hash_password, PASSWORD)
+    await app.database.write(partial(add_account, name=name, password_hash=hashed, now=NOON, rights=Rights(role)))
+    client = app.test_client()
+    assert (await client.post("/sign-in", form={"name": name, "password": PASSWORD})).status_code == 303
+    return client
+
+
+async def test_an_admin_is_shown_what_would_go_and_a_viewer_nothing(app: Callboard) -> None:
+    for sid, number in (("a", NUMBER), ("b", OTHER)):
+        await app.test_client().post(WEBHOOK, data=report(sid, to=number))
+    admin, viewer = await signed_in(app, "asha", ADMIN), await signed_in(app, "bina", VIEWER)
+    for answer in (await viewer.get("/erase"), await viewer.post("/erase", form={"number": NUMBER, "sure": "yes"})):
+        assert answer.status_code == 403
+    assert "/erase" in await (await admin.get("/account")).get_data(as_text=True)
+    assert "/erase" not in await (await viewer.get("/account")).get_data(as_text=True)
+    assert (await admin.get("/erase")).status_code == 200
+    html = await (await admin.post("/erase", form={"number": SPELLINGS[1]})).get_data(as_text=True)
+    assert "1 call, 1 report, 0 recordings, 0 lines of the audit log" in html
+    assert len(app.feed.index) == 2
+    html = await (await admin.post("/erase", form={"number": SPELLINGS[1], "sure": "yes"})).get_data(as_text=True)
+    assert "Erased: 1 call, 1 report" in html
+    assert "Backups made before" in html
+    log = await (await admin.get("/audit")).get_data(as_text=True)
+    assert "person erased" in log
+    assert not quotes(log, NUMBER)
+    answer = await admin.post("/erase", form={"number": "12<script>"})
+    assert answer.status_code == 400
+    assert "fewer than 6 digits" in await answer.get_data(as_text=True)
+
+
+async def test_a_call_whose_things_have_reached_their_age_says_so(app: Callboard) -> None:
+    client = app.test_client()
+    await client.post(WEBHOOK, data=report("a", recordingUrl="https://x.example/a"))
+    await client.post(WEBHOOK, data=report("a", agent="later"))
+    await app.database.write(
+        lambda session: session.connection().exec_driver_sql("UPDATE recording SET state = 'expired', file = ''")
+    )
+    await app.database.write(
+        lambda session: session.connection().exec_driver_sql("INSERT INTO upkeep VALUES ('transcripts', 2)")
+    )
+    await app.database.write(
+        lambda session: session.connection().exec_driver_sql("UPDATE inbox SET body = NULL, packing = 'gone'")
+    )
+    await app.database.write(
+        lambda session: session.connection().exec_driver_sql(
+            "UPDATE call SET data = json_remove(data, '$.transcription')"
+        )
+    )
+    html = await (await client.get("/calls/1")).get_data(as_text=True)
+    assert "The recording has reached its age" in html
+    assert "No transcript is kept of a call of this age" in html
+    assert "is not kept any more" in html

@@ -18,9 +18,10 @@ LAYERS = (
     ("app",),
     ("connect", "simulator", "users"),
     ("web",),
+    ("tokens",),
     ("archive", "intake", "streams"),
     ("feed",),
-    ("ring",),
+    ("ring", "told"),
     ("render",),
     ("store",),
     ("migrations",),
@@ -37,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "passwords", "platforms", "roles"),
+    ("disk", "hours", "passwords", "platforms", "roles", "sheets"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import bindparam, case, literal, select
 from sqlmodel import Session, func
 
 from dashboard.callkaro.sample import SIMULATED
@@ -55,6 +55,14 @@ class CallRow(NamedTuple):
         )
 
 
+class ToldCall(NamedTuple):
+    """A call as programs and files get it: its row, the platform's id, and its data as JSON, if that was asked for."""
+
+    row: CallRow
+    call_sid: str
+    data: str
+
+
 _call, _recording = table_of(Call), table_of(Recording)
 IS_SIMULATED = _call.c.data.contains(f'"{SIMULATED}":true', autoescape=True)
 """Whether a call's metadata says that it is made up."""
@@ -69,6 +77,8 @@ _CHANGED = (
     .limit(bindparam("most"))
 )
 _BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_SIDS = select(_call.c.id, _call.c.call_sid, literal("")).where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_DATA = select(_call.c.id, _call.c.call_sid, _call.c.data).where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _OF_NUMBER = (
     _ROWS.where(_call.c.customer_number == bindparam("number"))
     .order_by(_call.c.at.desc(), _call.c.id.desc())
@@ -100,6 +110,16 @@ def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
     return [found[call_id] for call_id in ids if call_id in found]
 
 
+def told_by_id(session: Session, ids: Sequence[int], *, with_data: bool) -> list[ToldCall]:
+    """The calls of these ids, in their order; an id without a call is left out."""
+    rows = rows_by_id(session, ids)
+    if not rows:
+        return []
+    found = session.connection().execute(_DATA if with_data else _SIDS, {"ids": [row.id for row in rows]})
+    rest = {call_id: (call_sid, data) for call_id, call_sid, data in found}
+    return [ToldCall(row, *rest[row.id]) for row in rows]
+
+
 def rows_of_number(session: Session, number: str, most: int) -> list[CallRow]:
     """The calls with a customer's number, newest first; none where there is no number."""
     if not number:
@@ -121,7 +141,8 @@ def find_call(session: Session, call_id: int) -> Call | None:
     return session.get(Call, call_id)
 
 
-def count_calls(session: Session) -> tuple[int, int]:
-    """All calls, and those of them that are made up."""
-    row = session.execute(select(func.count(), func.count().filter(IS_SIMULATED)).select_from(_call)).one()
+def count_calls(session: Session, campaigns: Sequence[str] = ()) -> tuple[int, int]:
+    """All calls, and those of them that are made up; of these campaigns, or of all where none is named."""
+    counts = select(func.count(), func.count().filter(IS_SIMULATED)).select_from(_call)
+    row = session.execute(counts.where(_call.c.campaign.in_(campaigns)) if campaigns else counts).one()
     return row[0], row[1]

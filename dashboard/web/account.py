@@ -33,9 +33,11 @@ from dashboard.web.door import (
     Slowdown,
     cookie_name,
     is_https,
+    refuse_foreign_form,
     signed_in,
     visitor_address,
 )
+from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
 
@@ -51,6 +53,7 @@ _wrong_by_name = Slowdown(most=60, seconds=60)
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
+@open_to(Who.ANYBODY)
 async def sign_in() -> ResponseReturnValue:
     if request.method == "GET":
         return _page("", request.args.get("next", ""))
@@ -70,7 +73,9 @@ async def sign_in() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
+@open_to(Who.ANYBODY)
 async def sign_out() -> ResponseReturnValue:
+    await refuse_foreign_form()
     address = visitor_address()
     for name in (SECURE_COOKIE, COOKIE):
         if token := request.cookies.get(name):
@@ -90,11 +95,13 @@ def _end(session: Session, token: str, address: str) -> None:
 
 
 @blueprint.get("/account")
+@open_to(Who.VIEWERS)
 async def show_account() -> ResponseReturnValue:
     return await _account_page()
 
 
 @blueprint.post("/account/password")
+@open_to(Who.VIEWERS)
 async def change_password() -> ResponseReturnValue:
     """Another password for whoever is signed in; every other browser is signed out."""
     form = await request.form
@@ -124,6 +131,7 @@ async def change_password() -> ResponseReturnValue:
 
 
 @blueprint.post("/account/sign-out-elsewhere")
+@open_to(Who.VIEWERS)
 async def sign_out_elsewhere() -> ResponseReturnValue:
     """Every browser but this one asks to sign in from now on."""
     account, token, address = await _own_account(), secrets.token_urlsafe(32), visitor_address()

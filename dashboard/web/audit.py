@@ -9,6 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from dashboard.store.audit import newest
 from dashboard.web.live import read_cursor
+from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board
 
@@ -18,6 +19,7 @@ PAGE_LINES = 100
 
 
 @blueprint.get("/audit")
+@open_to(Who.ADMINS)
 async def show_audit() -> ResponseReturnValue:
     """`?before=<id>` goes on with the lines that are older than that one."""
     text = request.args.get("before")

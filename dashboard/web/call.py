@@ -26,6 +26,7 @@ from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
 from dashboard.store.inbox import DUPLICATE, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.web.board import board_page
+from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
 
@@ -117,6 +118,7 @@ class Found(NamedTuple):
 
 
 @blueprint.get("/calls/<int:call_id>")
+@open_to(Who.VIEWERS)
 async def show_call(call_id: int) -> ResponseReturnValue:
     """The call beside the list of the filter in the address; for the page that has the list already, the call alone."""
     found = await board().database.read(partial(_find, call_id=call_id)) if call_id < 2**63 else None

@@ -17,6 +17,7 @@ from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
+from dashboard.web.openings import Who
 from dashboard.web.refusals import Refusals
 from dashboard.web.visits import Visits
 
@@ -36,6 +37,7 @@ class Callboard(Quart):
     archive: Archive
     refusals: Refusals
     visits: Visits
+    openings: dict[str, Who]
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False

@@ -1,4 +1,4 @@
-"""The command line: serve · demo · connect · simulate · migrate · user · import · rebuild ·
+"""The command line: serve · demo · connect · simulate · migrate · user · token · import · rebuild ·
 backup · restore · prune · erase."""
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
 from dashboard.store.inbox import Arrival, record
+from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
 
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add_simulate_arguments(command("simulate", "Send simulated calls, or a file of reports, to a board.", _simulate))
     command("migrate", "Bring the database up to date.", _migrate)
     add_user_arguments(command("user", "Make, list, disable accounts; change a password.", _user))
+    add_token_arguments(command("token", "Make, list, end tokens with which programs read the board.", _token))
     made = command(
         "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
     )
@@ -199,6 +201,11 @@ def _connect(options: argparse.Namespace) -> int:
 def _user(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
     return user(options, partial(_open, settings), settings.timezone)
+
+
+def _token(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    return token(options, partial(_open, settings), settings.timezone)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from quart import Response, request, send_from_directory
 from quart.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from dashboard.archive import Archive
 from dashboard.database import Database
@@ -25,12 +25,31 @@ from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
-from dashboard.web import account, accounts, api, audit, call, erase, health, hooks, live, number, recordings, wall
+from dashboard.web import (
+    account,
+    accounts,
+    api,
+    audit,
+    call,
+    erase,
+    export,
+    health,
+    hooks,
+    live,
+    number,
+    openapi,
+    recordings,
+    tokens,
+    wall,
+)
 from dashboard.web import board as board_page
 from dashboard.web.compress import compress
-from dashboard.web.door import guard, harden
+from dashboard.web.door import guard
+from dashboard.web.headers import harden
+from dashboard.web.openings import Who, open_to, openings_of
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.refusals import Refusals
 from dashboard.web.visits import Visits
 
@@ -75,9 +94,13 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, health, api):
+    # Werkzeug answers `//audit` with a redirect to whatever Host was sent.
+    app.url_map.merge_slashes = False
+    pages = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens)
+    for module in (*pages, health, api, export, openapi):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
+    app.openings = openings_of(app.view_functions)
     app.before_request(guard)
     app.after_request(harden)
     app.after_request(compress)
@@ -130,6 +153,7 @@ def _report_end(app: Callboard, task: asyncio.Task[None]) -> None:
 
 def _serve_static(app: Callboard, folder: Path) -> None:
     @app.get("/static/<path:filename>")
+    @open_to(Who.ANYBODY)
     async def static_file(filename: str) -> Response:
         if len(filename) > LONGEST_NAME:
             raise NotFound
@@ -150,10 +174,26 @@ def _version_of(folder: Path) -> str:
 
 async def _explain(problem: HTTPException) -> ResponseReturnValue:
     status = problem.code or 500
+    answer = _explanation(status, problem)
+    if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
+    return answer
+
+
+def _explanation(status: int, problem: HTTPException) -> Response:
     if request.path in STREAMS:
         return Response(b"", status)
-    titles = {404: "There is nothing here", 405: "This cannot be done here", 413: "Too large"}
-    return problem_page(status, titles.get(status, problem.name), _sentences(status))
+    # Who may do what is said by the door, in words of its own.
+    sentence = (problem.description if status == 403 else None) or _sentences(status)
+    if is_for_programs(request.path):
+        return refuse(status, sentence)
+    titles = {
+        403: "This was not done",
+        404: "There is nothing here",
+        405: "This cannot be done here",
+        413: "Too large",
+    }
+    return problem_page(status, titles.get(status, problem.name), sentence)
 
 
 async def _apologise(problem: Exception) -> ResponseReturnValue:
@@ -162,6 +202,8 @@ async def _apologise(problem: Exception) -> ResponseReturnValue:
     if request.path in STREAMS:
         return Response(b"", 503)
     sentence = "Something failed on the server; its log says what. Calls are still taken in. Try again in a moment."
+    if is_for_programs(request.path):
+        return refuse(500, sentence)
     return problem_page(500, "This page could not be shown", sentence)
 
 

@@ -35,7 +35,7 @@ class TooShort(ValueError):
     """The number has too few digits to tell one person from another; its text says so."""
 
 
-class Who(NamedTuple):
+class By(NamedTuple):
     """Who erases, from where, and when (microseconds since 1970), for the audit log."""
 
     name: str
@@ -84,7 +84,7 @@ async def find(database: Database, number: str) -> Erased:
     return Erased(removed, len(unread), len(lines), others)
 
 
-async def erase(database: Database, keep: Keep, number: str, who: Who) -> Erased:
+async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
     """Take it away, for good. Raises TooShort; SQLAlchemyError and OSError where it was stopped half-way."""
     digits = _digits(number)
     spellings, others = await _spellings(database, number)
@@ -100,7 +100,7 @@ async def erase(database: Database, keep: Keep, number: str, who: Who) -> Erased
     return erased._replace(is_folded=await database.fold())
 
 
-def _finish(session: Session, unread: Sequence[int], lines: Sequence[int], words: str, who: Who) -> None:
+def _finish(session: Session, unread: Sequence[int], lines: Sequence[int], words: str, who: By) -> None:
     blank_unread(session, unread)
     blank_audit(session, lines)
     # Without the number: the log would otherwise be the one place that still has it.

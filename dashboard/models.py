@@ -161,6 +161,21 @@ class WallLink(SQLModel, table=True):
     created_at: int = big()
 
 
+class ApiToken(SQLModel, table=True):
+    """What a program shows in place of a sign-in: its hash, what it may do, and when it was last used and ended."""
+
+    __tablename__ = "api_token"
+
+    id: int | None = Field(default=None, primary_key=True)
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    name: str = text()
+    role: str = text()
+    campaigns: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))
+    created_at: int = big()
+    seen_at: int | None = maybe_big()
+    ended_at: int | None = maybe_big()
+
+
 class Audit(SQLModel, table=True):
     """One line of the audit log: who, from where, did what, and to what. Only a number that is erased leaves it."""
 

@@ -171,6 +171,12 @@ def board_link(wanted: CallFilter) -> str:
     return f"/?{query}" if query else "/"
 
 
+def export_link(wanted: CallFilter) -> str:
+    """Where the calls of a filter are to be had as a file."""
+    query = wanted.query()
+    return f"/calls.csv?{query}" if query else "/calls.csv"
+
+
 def toggle(wanted: CallFilter, choice: str, value: str) -> str:
     """The board's address with one value of a choice added, or taken away if it is there."""
     return link(wanted, choice, *set(wanted.values(choice)).symmetric_difference({value}))

@@ -33,6 +33,11 @@ class Rights(NamedTuple):
         return self.role in (ADMIN, REVIEWER)
 
     @property
+    def may_share(self) -> bool:
+        """Whether it may make a link that opens a wall, within its campaigns, without signing in."""
+        return self.role in (ADMIN, REVIEWER)
+
+    @property
     def may_manage(self) -> bool:
         """Accounts, tokens, the inbox's raw reports, what is erased: what reaches beyond single calls."""
         return self.role == ADMIN

@@ -20,9 +20,9 @@ async def browser_of(app: Callboard, name: str, rights: Rights) -> TestClientPro
         account = find_account(session, name)
         assert account is not None
         assert account.id is not None
-        start_session(session, account.id, f"session of {name}", now_micros())
+        start_session(session, account.id, f"session-of-{name}", now_micros())
 
     await app.database.write(begin)
     client = app.test_client()
-    client.set_cookie("localhost", COOKIE, f"session of {name}")
+    client.set_cookie("localhost", COOKIE, f"session-of-{name}")
     return client

@@ -27,7 +27,9 @@ from dashboard.store.accounts import (
     set_rights,
 )
 from dashboard.store.calls import count_calls, rows_of_number
+from dashboard.web.forms import FIELD
 from dashboard.web.parts import Callboard
+from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
 from tests.signed_in import browser_of
 from tests.stored import column, rows, store
@@ -51,7 +53,7 @@ async def boss(app: Callboard) -> Client:
 
 async def change(client: Client, action: str, **form: str | list[str]) -> tuple[int, str]:
     """What a form of the page is answered: the status, and the sentence of the page."""
-    body = urlencode({"change": action, **form}, doseq=True)
+    body = urlencode({"change": action, FIELD: form_token(client), **form}, doseq=True)
     answer = await client.post("/accounts", data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
     page = await answer.get_data(as_text=True)
     sentence = re.search(r'role="(?:status|alert)">([^<]+)<', page)
@@ -148,7 +150,7 @@ async def test_what_cannot_be_done_changes_nothing_and_says_why(app: Callboard, 
 
 async def test_with_a_second_admin_the_first_may_step_down(app: Callboard, boss: Client) -> None:
     await browser_of(app, "ravi", Rights(ADMIN))
-    answer = await boss.post("/accounts", form={"change": "role", "name": "boss", "role": REVIEWER})
+    answer = await post(boss, "/accounts", change="role", name="boss", role=REVIEWER)
     assert answer.status_code == 303
     assert (await boss.get("/accounts")).headers["Location"].startswith("/sign-in")
     assert known_rights(app, "boss") == Rights(REVIEWER)
@@ -166,7 +168,7 @@ async def test_a_board_without_accounts_makes_the_first_one_an_admin(app: Callbo
     assert "it is open to this machine, and to nobody else" in page
     form = {"change": "add", "name": "asha", "password": PASSWORD, "role": VIEWER}
     assert (await change(client, "add", name="asha", password=PASSWORD, role=VIEWER))[0] == 400
-    answer = await client.post("/accounts", form=form | {"role": ADMIN})
+    answer = await post(client, "/accounts", **form | {"role": ADMIN})
     assert answer.status_code == 303
     assert (await client.get("/accounts")).headers["Location"] == "/sign-in?next=/accounts"
     assert (await client.post("/sign-in", form={"name": "asha", "password": PASSWORD})).status_code == 303

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.database import Database
-from dashboard.erasure import Erased, TooShort, Who, erase, find
+from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.filters import CallFilter
 from dashboard.migrations import migrate
 from dashboard.models import Recording
@@ -29,6 +29,7 @@ from dashboard.store.recordings import note_kept
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.web.parts import Callboard
 from tests.events import read_events
+from tests.forms import post
 from tests.reports import WEBHOOK, report
 from tests.stored import NOON, calls, column, data, rebuild, rows, sql, store, verdicts
 
@@ -37,7 +38,7 @@ MakeApp = Callable[..., Awaitable[Callboard]]
 NUMBER, OTHER = "918765432109", "919000000001"
 SPELLINGS = (NUMBER, "+91 87654 32109", "+91-8765-432-109")
 PASSWORD = "correct horse"
-WHO = Who("asha", "127.0.0.1", NOON)
+WHO = By("asha", "127.0.0.1", NOON)
 
 
 def fill(database: Database, folder: Path) -> list[bytes]:
@@ -196,21 +197,21 @@ async def test_an_admin_is_shown_what_would_go_and_a_viewer_nothing(app: Callboa
     for sid, number in (("a", NUMBER), ("b", OTHER)):
         await app.test_client().post(WEBHOOK, data=report(sid, to=number))
     admin, viewer = await signed_in(app, "asha", ADMIN), await signed_in(app, "bina", VIEWER)
-    for answer in (await viewer.get("/erase"), await viewer.post("/erase", form={"number": NUMBER, "sure": "yes"})):
+    for answer in (await viewer.get("/erase"), await post(viewer, "/erase", number=NUMBER, sure="yes")):
         assert answer.status_code == 403
     assert "/erase" in await (await admin.get("/account")).get_data(as_text=True)
     assert "/erase" not in await (await viewer.get("/account")).get_data(as_text=True)
     assert (await admin.get("/erase")).status_code == 200
-    html = await (await admin.post("/erase", form={"number": SPELLINGS[1]})).get_data(as_text=True)
+    html = await (await post(admin, "/erase", number=SPELLINGS[1])).get_data(as_text=True)
     assert "1 call, 1 report, 0 recordings, 0 lines of the audit log" in html
     assert len(app.feed.index) == 2
-    html = await (await admin.post("/erase", form={"number": SPELLINGS[1], "sure": "yes"})).get_data(as_text=True)
+    html = await (await post(admin, "/erase", number=SPELLINGS[1], sure="yes")).get_data(as_text=True)
     assert "Erased: 1 call, 1 report" in html
     assert "Backups made before" in html
     log = await (await admin.get("/audit")).get_data(as_text=True)
     assert "person erased" in log
     assert not quotes(log, NUMBER)
-    answer = await admin.post("/erase", form={"number": "12<script>"})
+    answer = await post(admin, "/erase", number="12<script>")
     assert answer.status_code == 400
     assert "fewer than 6 digits" in await answer.get_data(as_text=True)
 

@@ -18,10 +18,10 @@ LAYERS = (
     ("app",),
     ("connect", "safekeeping", "simulator", "users"),
     ("web",),
-    ("erasure",),
+    ("erasure", "tokens"),
     ("accounts", "archive", "intake", "streams", "upkeep"),
     ("feed",),
-    ("ring",),
+    ("ring", "told"),
     ("render",),
     ("store",),
     ("migrations",),
@@ -38,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "masking", "passwords", "platforms", "retention", "roles"),
+    ("disk", "hours", "masking", "passwords", "platforms", "retention", "roles", "sheets"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

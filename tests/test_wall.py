@@ -17,6 +17,7 @@ from dashboard.store.accounts import end_wall_links
 from dashboard.web.parts import Callboard
 from dashboard.web.wall import draw_wall
 from tests.events import read_events
+from tests.forms import post
 from tests.reports import report
 
 MakeApp = Callable[..., Awaitable[Callboard]]
@@ -77,7 +78,7 @@ async def shared_link(app: Callboard, query: str) -> str:
     client = app.test_client()
     await client.post("/sign-in", form={"name": "admin", "password": PASSWORD})
     form = dict(part.split("=") for part in query.split("&"))
-    html = await (await client.post("/wall/links", form=form)).get_data(as_text=True)
+    html = await (await post(client, "/wall/links", **form)).get_data(as_text=True)
     found = re.search(r'id="wall-address">http://[^/]+(/wall[^<]+)<', html)
     assert found is not None
     return found[1].replace("&amp;", "&")
@@ -99,7 +100,7 @@ async def test_ended_links_open_nothing(guarded: Callboard) -> None:
     link = await shared_link(guarded, "period=today")
     client = guarded.test_client()
     await client.post("/sign-in", form={"name": "admin", "password": PASSWORD})
-    assert (await client.post("/wall/links/end")).status_code == 303
+    assert (await post(client, "/wall/links/end")).status_code == 303
     assert (await guarded.test_client().get(link)).status_code == 303
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.database import Database
-from dashboard.erasure import Erased, TooShort, Who, erase, find
+from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.recordings.keep import Keep
 from dashboard.retention import FOR_EVER, SETTINGS, Retention
 from dashboard.safekeeping.steps import CannotRun, cause_of
@@ -105,7 +105,7 @@ def erase_person(options: argparse.Namespace, open_database: Callable[[], Databa
             print(f"Would be erased: {found.words}. Nothing was changed.")
         else:
             keep = Keep(settings.data_folder / "recordings")
-            found = asyncio.run(erase(database, keep, number, Who(audit.COMMAND_LINE, "", _now())))
+            found = asyncio.run(erase(database, keep, number, By(audit.COMMAND_LINE, "", _now())))
             print(f"Erased: {found.words}.")
             print(*_after_words(found), sep="\n")
         if found.others:

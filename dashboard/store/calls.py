@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, select, true
+from sqlalchemy import ColumnElement, bindparam, case, literal, select, true
 from sqlmodel import Session, func
 
 from dashboard.callkaro.sample import SIMULATED
@@ -56,6 +56,14 @@ class CallRow(NamedTuple):
         )
 
 
+class ToldCall(NamedTuple):
+    """A call as programs and files get it: its row, the platform's id, and its data as JSON, if that was asked for."""
+
+    row: CallRow
+    call_sid: str
+    data: str
+
+
 _call, _recording = table_of(Call), table_of(Recording)
 IS_SIMULATED = _call.c.data.contains(f'"{SIMULATED}":true', autoescape=True)
 """Whether a call's metadata says that it is made up."""
@@ -70,6 +78,8 @@ _CHANGED = (
     .limit(bindparam("most"))
 )
 _BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_SIDS = select(_call.c.id, _call.c.call_sid, literal("")).where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_DATA = select(_call.c.id, _call.c.call_sid, _call.c.data).where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _OF_NUMBER = (
     _ROWS.where(_call.c.customer_number == bindparam("number"))
     .order_by(_call.c.at.desc(), _call.c.id.desc())
@@ -99,6 +109,16 @@ def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
         return []
     found = {row[0]: CallRow._make(row) for row in session.connection().execute(_BY_ID, {"ids": list(ids)})}
     return [found[call_id] for call_id in ids if call_id in found]
+
+
+def told_by_id(session: Session, ids: Sequence[int], *, with_data: bool) -> list[ToldCall]:
+    """The calls of these ids, in their order; an id without a call is left out."""
+    rows = rows_by_id(session, ids)
+    if not rows:
+        return []
+    found = session.connection().execute(_DATA if with_data else _SIDS, {"ids": [row.id for row in rows]})
+    rest = {call_id: (call_sid, data) for call_id, call_sid, data in found}
+    return [ToldCall(row, *rest[row.id]) for row in rows]
 
 
 def rows_of_number(session: Session, number: str, most: int, campaigns: Collection[str] = ()) -> list[CallRow]:

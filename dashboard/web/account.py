@@ -37,10 +37,11 @@ from dashboard.web.door import (
     Slowdown,
     cookie_name,
     is_https,
-    rights,
+    refuse_foreign_form,
     signed_in,
     visitor_address,
 )
+from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
 
@@ -56,6 +57,7 @@ _wrong_by_name = Slowdown(most=60, seconds=60)
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
+@open_to(Who.ANYBODY)
 async def sign_in() -> ResponseReturnValue:
     if request.method == "GET":
         return _page("", request.args.get("next", ""))
@@ -84,7 +86,9 @@ async def sign_in() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
+@open_to(Who.ANYBODY)
 async def sign_out() -> ResponseReturnValue:
+    await refuse_foreign_form()
     address = visitor_address()
     for name in (SECURE_COOKIE, COOKIE):
         if token := request.cookies.get(name):
@@ -104,11 +108,13 @@ def _end(session: Session, token: str, address: str) -> None:
 
 
 @blueprint.get("/account")
+@open_to(Who.VIEWERS)
 async def show_account() -> ResponseReturnValue:
     return await _account_page()
 
 
 @blueprint.post("/account/password")
+@open_to(Who.VIEWERS)
 async def change_password() -> ResponseReturnValue:
     """Another password for whoever is signed in; every other browser is signed out."""
     form = await request.form
@@ -137,6 +143,7 @@ async def change_password() -> ResponseReturnValue:
 
 
 @blueprint.post("/account/sign-out-elsewhere")
+@open_to(Who.VIEWERS)
 async def sign_out_elsewhere() -> ResponseReturnValue:
     """Every browser but this one asks to sign in from now on."""
     account, token, address = await _own_account(), secrets.token_urlsafe(32), visitor_address()
@@ -220,7 +227,6 @@ async def _account_page(problem: str = "", status: int = 200) -> Response:
         shortest=SHORTEST,
         problem=problem,
         has_changed=has_changed,
-        may_manage=rights().may_manage,
     )
     return Response(html, status, content_type="text/html; charset=utf-8")
 

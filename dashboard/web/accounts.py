@@ -15,7 +15,8 @@ from dashboard.store.accounts import accounts
 from dashboard.store.audit import THIS_MACHINE
 from dashboard.web.account import hashed
 from dashboard.web.door import signed_in_name, visitor_address
-from dashboard.web.pages import starting_page, unless_admin, viewer
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import starting_page, viewer
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("accounts", __name__)
@@ -30,15 +31,15 @@ _ACTS: dict[str, Act] = {
 
 
 @blueprint.get("/accounts")
+@open_to(Who.ADMINS)
 async def show_accounts() -> ResponseReturnValue:
-    return unless_admin("Accounts are") or await _page()
+    return await _page()
 
 
 @blueprint.post("/accounts")
+@open_to(Who.ADMINS)
 async def change_account() -> ResponseReturnValue:
     """One change; the page says in a sentence what it was, or why it was not made."""
-    if refused := unless_admin("Accounts are"):
-        return refused
     form = await request.form
     action = form.get("change", "")
     try:

@@ -9,7 +9,8 @@ from quart.typing import ResponseReturnValue
 
 from dashboard.store.audit import newest
 from dashboard.web.live import read_cursor
-from dashboard.web.pages import problem_page, unless_admin, viewer
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board
 
 blueprint = Blueprint("audit", __name__)
@@ -18,10 +19,9 @@ PAGE_LINES = 100
 
 
 @blueprint.get("/audit")
+@open_to(Who.ADMINS)
 async def show_audit() -> ResponseReturnValue:
     """`?before=<id>` goes on with the lines that are older than that one."""
-    if refused := unless_admin("The audit log is"):
-        return refused
     text = request.args.get("before")
     before = None if text is None else read_cursor(text)
     if text is not None and before is None:

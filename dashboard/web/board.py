@@ -12,11 +12,12 @@ from dashboard.callkaro.sample import test_report
 from dashboard.database import head_of
 from dashboard.filters import CHOICES, BadFilter, CallFilter
 from dashboard.intake import NotStored
-from dashboard.render import board_link, days_words, link, masked_row, older_link, read_row_key, toggle
+from dashboard.render import board_link, days_words, export_link, link, masked_row, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
 from dashboard.store.inbox import Arrival
 from dashboard.web.door import asked_for, rights
-from dashboard.web.pages import own_address, problem_page, refusal, starting_page, viewer
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
 
 blueprint = Blueprint("board", __name__)
@@ -38,6 +39,7 @@ assert set(_LABELS) == set(CHOICES)
 
 
 @blueprint.get("/")
+@open_to(Who.VIEWERS)
 async def show_board() -> ResponseReturnValue:
     """The page of a filter; with `before=` a page of older calls."""
     return await board_page(call='<aside id="call" hidden></aside>')
@@ -98,10 +100,9 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
 
 
 @blueprint.post("/test-call")
+@open_to(Who.ADMINS)
 async def send_test_call() -> ResponseReturnValue:
     """A made-up call, taken in like the platform's: it shows that storing, feed and page work."""
-    if not rights().may_manage:
-        return refusal("Test calls are for admins", "Ask one of them to send it: it stands on everybody's board.")
     settings = board().settings
     body = test_report(board().feed.now, settings.source_timezone)
     try:
@@ -127,6 +128,7 @@ def _filters(wanted: CallFilter) -> str:
         toggle=partial(toggle, wanted),
         period_link=lambda period: board_link(wanted.with_period(period)),
         period_words=days_words(wanted),
+        export=export_link(wanted) if rights().may_export else "",
     )
 
 

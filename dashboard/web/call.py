@@ -31,7 +31,8 @@ from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveri
 from dashboard.store.recordings import recording_of
 from dashboard.store.steps import done_of
 from dashboard.web.board import board_page
-from dashboard.web.door import rights
+from dashboard.web.door import form_token, rights
+from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
 
@@ -131,9 +132,11 @@ class Look(NamedTuple):
     query: str = ""
     shows_number: bool = False
     title: str = ""
+    form_token: str = ""
 
 
 @blueprint.get("/calls/<int:call_id>")
+@open_to(Who.VIEWERS)
 async def show_call(call_id: int) -> ResponseReturnValue:
     """The call beside the list of the filter in the address; for the page that has the list already, the call alone."""
     found = await call_for_visitor(call_id)
@@ -145,7 +148,7 @@ async def show_call(call_id: int) -> ResponseReturnValue:
 async def call_page(found: Found, *, is_part: bool = False, shows_number: bool = False) -> ResponseReturnValue:
     """The call as whoever asks may see it; with its own number in clear where that was asked for."""
     title = _title(found.row, rights())
-    look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "")
+    look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "", form_token())
     # In a thread: megabytes of transcript must not hold up everybody else's stream.
     call = await asyncio.to_thread(_draw, found, board().draw, look)
     if is_part:
@@ -193,6 +196,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         "_call.html",
         title=look.title,
         query=look.query,
+        form_token=look.form_token,
         number=renderer.unmasked(phone(call.customer_number)) if look.shows_number else phone(call.customer_number),
         may_reveal=look.rights.may_reveal and not (look.rights.sees_numbers or look.shows_number),
         row=found.row,

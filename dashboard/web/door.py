@@ -12,31 +12,28 @@ from urllib.parse import SplitResult, urlsplit
 
 from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden
 
 from dashboard.filters import BadFilter, CallFilter, read_filter, read_limited
 from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
+from dashboard.store.tokens import bearer_of, note_used
 from dashboard.streams import Visit
+from dashboard.web.forms import FIELD, STALE, form_token_of, is_own_form
+from dashboard.web.openings import Who
 from dashboard.web.parts import board, now_micros
+from dashboard.web.plain import refuse, takes_token
 from dashboard.web.visits import NOBODY
 
 COOKIE = "callboard_session"
 SECURE_COOKIE = "__Host-callboard_session"
 
-# Anybody may ask for these: they show nothing of any call.
-OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "account.sign_in", "account.sign_out"})
-
-# A shared wall opens these two, and only for its own filter.
-WALL_ENDPOINTS = frozenset({"wall.show_wall", "wall.wall_live"})
+# Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
+_BY_ANY_HOST = ("health.healthz", "health.readyz")
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 class Slowdown:
@@ -66,6 +63,10 @@ class Slowdown:
         return count >= self._most
 
 
+# A program with a wrong token asks on and on, and so does whoever guesses.
+_wrong_tokens = Slowdown(most=30, seconds=60)
+
+
 def is_direct(host: str, header_names: Iterable[str], peer: str) -> bool:
     """Whether a request was made on this machine and came straight here, not through a tunnel or proxy.
 
@@ -85,6 +86,12 @@ def local_only_sentence() -> str:
     )
 
 
+def is_own_host(host: str, settings: Settings) -> bool:
+    """Whether a request's Host is a name of this board: its public one, or this machine's."""
+    name = _split(f"//{host}").hostname
+    return name in LOOPBACK_HOSTS or name == _split(settings.public_url).hostname
+
+
 def came_by_webhook_door(settings: Settings, server: tuple[str, int | None] | None) -> bool:
     """Whether a request came in by DASHBOARD_WEBHOOK_BIND: the door to point a tunnel at, for reports and nothing else.
 
@@ -95,22 +102,72 @@ def came_by_webhook_door(settings: Settings, server: tuple[str, int | None] | No
 
 
 async def guard() -> ResponseReturnValue | None:
-    """Before every request: let in, send to the sign-in, or refuse."""
+    """Before every request: let in, send to the sign-in, or refuse. Raises Forbidden."""
     if came_by_webhook_door(board().settings, request.scope.get("server")):
         return Response("Only reports are taken here.", 404, content_type="text/plain; charset=utf-8")
-    if refusal := _cross_site_refusal():
+    if refusal := _host_refusal() or _cross_site_refusal():
         return refusal
+    # Of an address that is none of the board's, nothing is said to a stranger: it might be a call's.
+    who = board().openings.get(request.endpoint or "")
     is_ours = is_direct(request.host, request.headers.keys(), request.remote_addr or "")
-    if request.endpoint in OPEN_ENDPOINTS and (is_ours or board().has_accounts):
+    if who is Who.ANYBODY and (is_ours or board().has_accounts):
         return None
     if not await _has_accounts():
-        return None if is_ours else Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
-    if request.endpoint in OPEN_ENDPOINTS:
+        return None if is_ours else refuse(403, local_only_sentence())
+    if who is Who.ANYBODY:
         return None
-    g.signed_in = await _signed_in()
-    if g.signed_in is not None or (request.endpoint in WALL_ENDPOINTS and await _has_wall_key()):
+    return await _let_in(who)
+
+
+async def _let_in(who: Who | None) -> ResponseReturnValue | None:
+    """Whoever bears a token or has signed in, if the address is open to him. Raises Forbidden."""
+    if takes_token(request.path) and "Authorization" in request.headers:
+        if refusal := await _by_token():
+            return refusal
+    else:
+        g.signed_in = await _signed_in()
+    found = signed_in()
+    if found is None:
+        is_walls = who is Who.WALL_LINK and await _has_wall_key()
+        return None if is_walls else _ask_to_sign_in()
+    if who is None:
         return None
-    return _ask_to_sign_in()
+    if not who.lets_in(found.rights):
+        raise Forbidden(f"This is for {who.value}, and you are signed in as {found.rights.role}. Ask an admin for it.")
+    if request.method == "POST":
+        await refuse_foreign_form()
+    return None
+
+
+async def _by_token() -> Response | None:
+    """Let in whoever bears a token, as what it may do; else the refusal."""
+    address = visitor_address()
+    if _wrong_tokens.is_over(address):
+        return refuse(429, "Too many requests with a wrong token. Wait a minute.", {"Retry-After": "60"})
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    database, now = board().database, now_micros()
+    found = await database.read(partial(bearer_of, token=token.strip(), now=now)) if is_bearer else None
+    if found is None:
+        _wrong_tokens.is_too_much(address)
+        sentence = "This token opens nothing: it was never made, or was ended. An admin makes one at /tokens."
+        return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
+    if found.is_due:
+        await database.write(partial(note_used, token_id=found.token_id, now=now))
+    g.signed_in = SignedIn(f"token {found.name}", found.rights, NOBODY, is_due=False)
+    return None
+
+
+async def refuse_foreign_form() -> None:
+    """A form must carry the token of the session it acts for. Raises Forbidden."""
+    given = (await request.form).get(FIELD, "")
+    if not is_own_form(request.cookies.get(cookie_name(), ""), given):
+        raise Forbidden(STALE)
+
+
+def form_token() -> str:
+    """What the forms on this request's page carry; "" where nobody has signed in."""
+    return form_token_of(request.cookies.get(cookie_name(), "") if signed_in() else "")
 
 
 async def _has_accounts() -> bool:
@@ -163,7 +220,8 @@ def rights() -> Rights:
     if found:
         return found.rights
     shared: Rights | None = g.get("wall_rights")
-    return shared or EVERYTHING
+    # Who comes by the link of a wall has not signed in either.
+    return shared or (Rights(VIEWER) if board().has_accounts else EVERYTHING)
 
 
 def asked_for(pairs: Iterable[tuple[str, str]] | None = None) -> CallFilter:
@@ -206,17 +264,19 @@ def visitor_address() -> str:
     return chain[-hops:][0] if hops and chain else peer
 
 
-async def harden(response: Response) -> Response:
-    """After every request: the headers that every answer carries."""
-    headers = response.headers
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    headers["X-Content-Type-Options"] = "nosniff"
-    # "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody could sign in.
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers.setdefault("Cache-Control", "no-store")
-    return response
+def _host_refusal() -> Response | None:
+    """Nobody has the board write a name of his own into its links, or reaches it from a page by a name he owns.
+
+    Not of reports: those never come here, because whatever name the platform was given, a report must not be lost.
+    """
+    settings = board().settings
+    if not settings.public_url or request.endpoint in _BY_ANY_HOST or is_own_host(request.host, settings):
+        return None
+    return refuse(
+        421,
+        f"This board is at {settings.public_url}, and this request asked for another host. Use that address; if you "
+        "did, have the proxy pass the Host header on, or set DASHBOARD_PUBLIC_URL to the address that others use.",
+    )
 
 
 def _cross_site_refusal() -> Response | None:
@@ -231,7 +291,7 @@ def _cross_site_refusal() -> Response | None:
     ours = ours or (origin == "null" and site == "same-origin")
     if site in (None, "same-origin", "none") and ours:
         return None
-    return Response("This form was sent from another site.", 403, content_type="text/plain; charset=utf-8")
+    return refuse(403, "This form was sent from another site.")
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
@@ -240,7 +300,10 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     sign_in = url_for("account.sign_in", next=asked_for)
     if request.endpoint in ("live.live", "wall.wall_live") or "HX-Request" in request.headers:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
-    if request.endpoint == "recordings.recording" or request.path.startswith("/api/"):
+    if takes_token(request.path):
+        sentence = "Sign in, or send a token as `Authorization: Bearer …`. An admin makes one at /tokens."
+        return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
+    if request.endpoint == "recordings.recording":
         return Response(b"", 401)
     if request.method not in ("GET", "HEAD"):
         # Never a redirect: a sender that follows it is answered 200 by the sign-in page, and takes that for success.

@@ -7,9 +7,10 @@ from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.callkaro.report import storable
-from dashboard.erasure import Erased, TooShort, Who, erase, find
-from dashboard.web.door import rights, signed_in_name, visitor_address
-from dashboard.web.pages import problem_page, viewer
+from dashboard.erasure import By, Erased, TooShort, erase, find
+from dashboard.web.door import signed_in_name, visitor_address
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import viewer
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("erase", __name__)
@@ -18,36 +19,30 @@ _LONGEST = 60
 
 
 @blueprint.get("/erase")
+@open_to(Who.ADMINS)
 async def ask() -> ResponseReturnValue:
     """The form. The number never stands in an address: those are kept by browsers and proxies."""
-    return _refusal() or _page()
+    return _page()
 
 
 @blueprint.post("/erase")
+@open_to(Who.ADMINS)
 async def erase_person() -> ResponseReturnValue:
     """Says what would go; with `sure` it goes."""
-    if refusal := _refusal():
-        return refusal
     form = await request.form
     number = str(storable(form.get("number", "")))[:_LONGEST].strip()
     is_sure = form.get("sure") == "yes"
     app = board()
     try:
         if is_sure:
-            who = Who(signed_in_name() or "this machine", visitor_address(), now_micros())
-            return _page(number, erased=await erase(app.database, app.keep, number, who))
+            by = By(signed_in_name() or "this machine", visitor_address(), now_micros())
+            return _page(number, erased=await erase(app.database, app.keep, number, by))
         return _page(number, found=await find(app.database, number))
     except TooShort as problem:
         return _page(number, problem=str(problem), status=400)
     except (SQLAlchemyError, OSError):
         sentence = "The database was away. What was erased so far is gone; erase the number again for the rest."
         return _page(number, problem=sentence, status=503)
-
-
-def _refusal() -> Response | None:
-    if rights().may_manage:
-        return None
-    return problem_page(403, "This is for admins", "Ask somebody whose account is an admin's to erase a person.")
 
 
 def _page(

@@ -7,6 +7,7 @@ import asyncio
 from quart import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 
 blueprint = Blueprint("health", __name__)
@@ -15,12 +16,14 @@ _PATIENCE_SECONDS = 2.0
 
 
 @blueprint.get("/healthz")
+@open_to(Who.ANYBODY)
 async def healthz() -> Response:
     """Alive: the loop answers."""
     return _say(200, "alive")
 
 
 @blueprint.get("/readyz")
+@open_to(Who.ANYBODY)
 async def readyz() -> Response:
     """Ready: the writer gets its lock, no part has ended, and the index is loaded."""
     try:

@@ -23,6 +23,7 @@ from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
 from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, local_only_sentence
+from dashboard.web.headers import HEADERS, NOT_STORED
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
 from dashboard.web.refusals import MISSING, UNGUARDED, WRONG, Refusals
 
@@ -39,6 +40,13 @@ RETRY_AFTER_SECONDS = b"5"
 _LONGEST_HEADER = 200
 # Larger ones are read in a thread: half a second of it would hold up every other report and every stream.
 _LARGE = 100_000
+
+
+_EVERY_ANSWERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", NOT_STORED.encode()),
+    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
+)
 
 
 class Answer(NamedTuple):
@@ -79,12 +87,7 @@ class Hooks:
             answer = error(503, sentence, (b"retry-after", RETRY_AFTER_SECONDS))
         if answer is None:
             return
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(answer.body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            *answer.headers,
-        ]
+        headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 

@@ -10,6 +10,7 @@ from quart import Blueprint, Response, request
 from dashboard.connections import TRANSPORT
 from dashboard.filters import BadFilter
 from dashboard.web.door import asked_for, rights, visit
+from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 
 blueprint = Blueprint("live", __name__)
@@ -17,12 +18,13 @@ blueprint = Blueprint("live", __name__)
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream",
     # A proxy that stores or compresses the stream holds every call back until its buffer is full.
-    "Cache-Control": "no-cache, no-transform",
+    "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
 }
 
 
 @blueprint.get("/live")
+@open_to(Who.VIEWERS)
 async def live() -> Response:
     """Server-sent events from the cursor on: Last-Event-ID, else ?after=, else from now.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from quart import Response, request
 
-from dashboard.web.door import rights, signed_in
+from dashboard.settings import LOOPBACK_HOSTS
+from dashboard.web.door import form_token, rights, signed_in
 from dashboard.web.parts import board
 
 THEMES = ("light", "dark")
@@ -17,31 +21,38 @@ def theme() -> str:
 
 
 def viewer() -> dict[str, str | bool | None]:
-    """What every page draws of who looks at it."""
+    """What every page draws of who looks at it; `form_token` stands in each of its forms."""
     found = signed_in()
-    return {"account": found and found.name, "theme": theme(), "may_manage": rights().may_manage}
+    return {
+        "account": found and found.name,
+        "theme": theme(),
+        "form_token": form_token(),
+        "may_manage": rights().may_manage,
+    }
 
 
 def own_address() -> str:
-    """Where the board is, as others reach it; without DASHBOARD_PUBLIC_URL, as this request did."""
-    return board().settings.public_url or request.host_url.rstrip("/")
+    """Where the board is, as others reach it; without DASHBOARD_PUBLIC_URL, as this request did.
+
+    A name in the Host header can be made up, and a link with it would lead elsewhere; an address of numbers is where
+    the browser went. What stands in place of a name says what to set.
+    """
+    return board().settings.public_url or (
+        request.host_url.rstrip("/") if _is_numbers_or_here(request.host) else "<DASHBOARD_PUBLIC_URL>"
+    )
+
+
+def _is_numbers_or_here(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in LOOPBACK_HOSTS or bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 def problem_page(status: int, title: str, what_to_do: str) -> Response:
     html = board().draw.page("problem.html", at="", account=None, theme=theme(), title=title, what_to_do=what_to_do)
     return Response(html, status, content_type="text/html; charset=utf-8")
-
-
-def refusal(title: str, what_to_do: str) -> Response:
-    """What somebody is told who is signed in and may not have this."""
-    return problem_page(403, title, what_to_do)
-
-
-def unless_admin(what: str) -> Response | None:
-    """The refusal of a page that admins alone may see; None for them. `what` begins its sentence."""
-    if rights().may_manage:
-        return None
-    return refusal("Only admins may see this", f"{what} for admins. Ask one of them, or for another role.")
 
 
 def starting_page() -> Response:

@@ -18,6 +18,7 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
+from dashboard.web.openings import Who
 from dashboard.web.refusals import Refusals
 from dashboard.web.visits import Visits
 
@@ -38,6 +39,7 @@ class Callboard(Quart):
     upkeep: Upkeep
     refusals: Refusals
     visits: Visits
+    openings: dict[str, Who]
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False

@@ -16,6 +16,8 @@ from dashboard.store import audit
 from dashboard.store.calls import rows_by_id
 from dashboard.store.recordings import recording_of
 from dashboard.web.door import rights, signed_in_name, visitor_address
+from dashboard.web.headers import NOT_STORED
+from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("recordings", __name__)
@@ -25,6 +27,7 @@ _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
 
 
 @blueprint.get("/calls/<int:call_id>/recording")
+@open_to(Who.VIEWERS)
 async def recording(call_id: int) -> ResponseReturnValue:
     find = partial(_find, call_id=call_id, campaigns=rights().campaigns)
     found = await board().database.read(find) if call_id < 2**63 else None
@@ -44,7 +47,8 @@ async def recording(call_id: int) -> ResponseReturnValue:
     if wanted is None or wanted.startswith("bytes=0-"):
         await _note_opened(call_id)
     response.headers["Accept-Ranges"] = "bytes"
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
+    response.headers["Cache-Control"] = NOT_STORED
     response.headers["Content-Disposition"] = "inline"
     response.timeout = None
     return response

@@ -20,7 +20,8 @@ from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
 from dashboard.web.door import asked_for, rights, signed_in_name, visit, visitor_address
 from dashboard.web.live import STREAM_HEADERS
-from dashboard.web.pages import own_address, problem_page, refusal, starting_page, viewer
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
 
 blueprint = Blueprint("wall", __name__)
@@ -29,6 +30,7 @@ LAST_CONVERSIONS = 7
 
 
 @blueprint.get("/wall")
+@open_to(Who.WALL_LINK)
 async def show_wall() -> ResponseReturnValue:
     """Without days it goes to today's, by an address that says so."""
     try:
@@ -49,13 +51,14 @@ async def show_wall() -> ResponseReturnValue:
         wanted=wanted,
         wall=board().draw.markup(await _draw(wanted, "")() or ""),
         live_url=f"{_address('/wall/live', wanted, key)}&drawn={version}",
-        may_share=board().has_accounts and not key,
+        may_share=board().has_accounts and not key and rights().may_share,
         may_end=rights().may_manage,
     )
     return Response(html, 200, content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/wall/live")
+@open_to(Who.WALL_LINK)
 async def wall_live() -> ResponseReturnValue:
     """The stream of a wall: the whole partial whenever it has changed."""
     try:
@@ -98,6 +101,7 @@ def _draw(wanted: CallFilter, key: str) -> Callable[[], Awaitable[str | None]]:
 
 
 @blueprint.post("/wall/links")
+@open_to(Who.REVIEWERS)
 async def make_link() -> ResponseReturnValue:
     """An address that opens this wall without signing in, and nothing else. It is shown once."""
     form = await request.form
@@ -125,10 +129,9 @@ async def make_link() -> ResponseReturnValue:
 
 
 @blueprint.post("/wall/links/end")
+@open_to(Who.ADMINS)
 async def end_links() -> ResponseReturnValue:
     """Every shared wall asks to sign in from now on; those that hang see nothing more."""
-    if not rights().may_manage:
-        return refusal("Wall links were not ended", "Ending every link, also those of others, is for admins. Ask one.")
     now, who, address = now_micros(), signed_in_name(), visitor_address()
 
     def end(session: Session) -> None:

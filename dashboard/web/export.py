@@ -1,0 +1,123 @@
+"""The calls of a filter as a file: CSV for people, JSON Lines for programs. All of them, however many."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from pydantic_core import to_json
+from quart import Blueprint, Response, request
+from quart.typing import ResponseReturnValue
+from sqlmodel import Session
+
+from dashboard.database import Database, head_of
+from dashboard.feed import Feed
+from dashboard.filters import BadFilter, CallFilter
+from dashboard.render import board_link
+from dashboard.sheets import BOM, csv_row
+from dashboard.store import audit
+from dashboard.store.calls import ToldCall, told_by_id
+from dashboard.streams import Visit
+from dashboard.told import CSV_COLUMNS, cells_of, whole_of
+from dashboard.web.door import asked_for, rights, signed_in_name, visit, visitor_address
+from dashboard.web.openings import Who, open_to
+from dashboard.web.pages import problem_page
+from dashboard.web.parts import board, now_micros
+from dashboard.web.plain import starting
+
+blueprint = Blueprint("export", __name__)
+
+# How many ids the index gives at a time, and how many calls are read at a time: one can hold 2 MiB.
+IDS_AT_ONCE = 2000
+CALLS_AT_ONCE = 40
+
+Draw = Callable[[ToldCall], bytes]
+"""One call as a line of the file."""
+
+
+class Ended(Exception):
+    """Whoever asked was signed out, or the server stops: the file must end broken, never look whole."""
+
+
+@blueprint.get("/calls.csv")
+@open_to(Who.REVIEWERS)
+async def show_csv() -> ResponseReturnValue:
+    sees_numbers = rights().sees_numbers
+
+    def draw(told: ToldCall) -> bytes:
+        return csv_row(cells_of(told, sees_numbers=sees_numbers))
+
+    return await _export("csv", "text/csv; charset=utf-8", BOM + csv_row(CSV_COLUMNS), draw)
+
+
+@blueprint.get("/calls.jsonl")
+@open_to(Who.REVIEWERS)
+async def show_jsonl() -> ResponseReturnValue:
+    sees_numbers = rights().sees_numbers
+
+    def draw(told: ToldCall) -> bytes:
+        return to_json(whole_of(told, sees_numbers=sees_numbers)) + b"\n"
+
+    return await _export("jsonl", "application/jsonl; charset=utf-8", b"", draw)
+
+
+async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> ResponseReturnValue:
+    try:
+        wanted = asked_for()
+    except BadFilter as problem:
+        return problem_page(400, "This address cannot be read", str(problem))
+    if refusal := starting():
+        return refusal
+    feed, database = board().feed, board().database
+    await feed.reach(await database.read(head_of))
+    name = f"callboard-calls-{feed.today}.{ending}"
+    headers = {"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
+    if request.method == "HEAD":
+        return Response(b"", 200, headers=headers)
+    await _note_exported(ending, wanted, feed.index.count(wanted, feed.today))
+    response = Response(_lines(head, wanted, feed, database, draw, visit()), 200, headers=headers)
+    # Quart cuts every response after 60 s otherwise.
+    response.timeout = None
+    return response
+
+
+async def _note_exported(ending: str, wanted: CallFilter, count: int) -> None:
+    """Before the first byte leaves: who breaks off at the last one has what he came for."""
+    exported = partial(
+        audit.note,
+        now=now_micros(),
+        account=signed_in_name(),
+        action=audit.EXPORTED,
+        about=f"{count} as {ending}: {board_link(wanted)}",
+        address=visitor_address(),
+    )
+    await board().database.write(exported)
+
+
+async def _lines(
+    head: bytes, wanted: CallFilter, feed: Feed, database: Database, draw: Draw, visit: Visit
+) -> AsyncIterator[bytes]:
+    """The file in pieces, newest call first. Raises Ended.
+
+    Each piece waits for a reader thread. That is what lets a client's reset end it: a generator that never waits is
+    asked on and on after the connection is gone, and no other request is answered any more.
+    """
+    today, before = feed.today, None
+    if head:
+        yield head
+    while True:
+        ids = feed.index.ids(wanted, today, limit=IDS_AT_ONCE, before=before)
+        if not ids:
+            return
+        before = (feed.index.facts(ids[-1]).at, ids[-1])
+        for first in range(0, len(ids), CALLS_AT_ONCE):
+            if feed.closing or visit.has_ended:
+                raise Ended
+            piece = ids[first : first + CALLS_AT_ONCE]
+            yield await database.read(partial(_draw_piece, ids=piece, draw=draw))
+
+
+def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> bytes:
+    # In the reader's thread, and a transaction of its own each time: one long reader would keep SQLite from folding its
+    # write-ahead log back into the file, and 2 MiB of transcript must not hold up everybody's stream.
+    return b"".join(map(draw, told_by_id(session, ids, with_data=True)))

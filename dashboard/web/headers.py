@@ -1,0 +1,46 @@
+"""The headers that every answer carries, a report's too: they keep a browser from doing what a stranger's text asks."""
+
+from __future__ import annotations
+
+from quart import Response
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# What the board never asks a browser for. Recordings are played, so nothing is said of sound.
+_NEVER_ASKED_FOR = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "publickey-credentials-get",
+    "serial",
+    "usb",
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _NEVER_ASKED_FOR),
+    "X-Content-Type-Options": "nosniff",
+    # For browsers that do not know frame-ancestors.
+    "X-Frame-Options": "DENY",
+    # "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody could sign in.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+NOT_STORED = "no-store"
+"""Cache-Control of whatever holds a call, and of all that says nothing else: nobody reads it after signing out."""
+
+
+async def harden(response: Response) -> Response:
+    """After every request."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", NOT_STORED)
+    return response

@@ -24,7 +24,7 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
-from dashboard.web import account, api, audit, call, health, hooks, live, recordings, wall
+from dashboard.web import account, api, audit, call, health, hooks, inbox, inbox_live, live, recordings, replay, wall
 from dashboard.web import board as board_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
 # What comes from these must never be put into a page as a sentence would be.
-STREAMS = ("/live", "/wall/live")
+STREAMS = ("/live", "/wall/live", "/inbox/live")
 # A file system refuses longer names with an error that is no 404.
 LONGEST_NAME = 200
 
@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, wall, recordings, account, audit, health, api):
+    for module in (live, board_page, call, wall, recordings, account, audit, inbox, inbox_live, replay, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)

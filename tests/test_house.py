@@ -37,7 +37,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "passwords", "platforms", "roles"),
+    ("disk", "hours", "measures", "passwords", "platforms", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -1,6 +1,7 @@
 """Tells every call anew from the inbox, in place: after a mended reader, or when a row is in doubt. Ids stay.
 
-In steps, each one short transaction, so that webhooks hardly wait: `find_unread` and `take_in`, then `retell_after`.
+In steps, each one short transaction, so that webhooks hardly wait: `find_unread` and `take_in`, then `retell_after`;
+or, of some calls alone, `retell`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ def retell_after(session: Session, last_id: int, source_timezone: ZoneInfo) -> t
     ).all()
     ids = [call_id for call_id in call_ids if call_id is not None]
     return (ids[-1], _retell(session, ids, number, source_timezone)) if ids else (None, 0)
+
+
+def retell(session: Session, call_ids: Collection[int], source_timezone: ZoneInfo) -> int:
+    """Tell just these calls anew; gives how many rows were not as their reports tell."""
+    return _retell(session, call_ids, tick(session, len(call_ids)), source_timezone)
 
 
 def _call_of(session: Session, row: Inbox, report: CallReport) -> int:

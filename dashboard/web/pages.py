@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Response, request
 
-from dashboard.web.door import signed_in
+from dashboard.web.door import rights, signed_in
 from dashboard.web.parts import board
 
 THEMES = ("light", "dark")
@@ -16,10 +16,12 @@ def theme() -> str:
     return chosen if chosen in THEMES else ""
 
 
-def viewer() -> dict[str, str | None]:
+def viewer() -> dict[str, str | bool | None]:
     """What every page draws of who looks at it."""
     found = signed_in()
-    return {"account": found and found.name, "theme": theme()}
+    # Whoever has a wall's key is nobody, though the board has accounts: not the one who sits at this machine.
+    may_manage = rights().may_manage and (found is not None or not board().has_accounts)
+    return {"account": found and found.name, "theme": theme(), "may_manage": may_manage}
 
 
 def own_address() -> str:

@@ -63,7 +63,9 @@ def test_axe_finds_nothing_on_any_page(
     page = context.new_page()
     found = []
     # What stands differently at every width, and what does not.
-    same = ("/?campaign=nowhere", "/sign-in", "/nowhere", "/audit") if width in (390, 1440) else ()
+    same = (
+        ("/?campaign=nowhere", "/sign-in", "/nowhere", "/audit", "/inbox", "/inbox/1") if width in (390, 1440) else ()
+    )
     for address in ("/", "/calls/5", "/wall", *same):
         page.goto(busy.url + address)
         found += complaints(page)
@@ -80,7 +82,7 @@ def test_axe_finds_nothing_on_any_page(
     assert found == [], "\n".join(found)
 
 
-@pytest.mark.parametrize("address", ["/", "/calls/5", "/wall"])
+@pytest.mark.parametrize("address", ["/", "/calls/5", "/wall", "/inbox", "/inbox/5"])
 def test_nothing_is_wider_than_a_phone(
     boards: tuple[RunningBoard, RunningBoard], browser: Browser, address: str
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, EVENT, JSON, Ignored, Report, Unreadable, as_key
+from dashboard.callkaro.report import DOCUMENTED_FIELDS, EVENT, Ignored, Report, Unreadable, as_key
 from dashboard.callkaro.vocabulary import CALL_TYPES, HANGUP_REASONS
 
 REASON, TYPE, EVENT_NAME, FIELD = "reason", "type", "event", "field"
@@ -29,13 +29,18 @@ def undocumented_in(reading: Report | Ignored | Unreadable) -> list[tuple[str, s
     if isinstance(reading, Ignored):
         return [(EVENT_NAME, reading.event)] if reading.event else []
     data = reading.data
-    found = [(FIELD, as_key(name)) for name in islice((name for name in data if name not in _FIELDS), MOST_FIELDS)]
+    found = []
+    if not _FIELDS.issuperset(data):
+        strange = (name for name in data if name not in _FIELDS)
+        found = [(FIELD, as_key(name)) for name in islice(strange, MOST_FIELDS)]
     for kind, name in ((REASON, "hangup_reason"), (TYPE, "name")):
         value = data.get(name)
-        if value and not is_documented(kind, word := as_key(value)) and word:
-            found.append((kind, word))
+        if value and not (isinstance(value, str) and is_documented(kind, value)):
+            word = as_key(value)
+            if word and not is_documented(kind, word):
+                found.append((kind, word))
     return found
 
 
-def is_documented(kind: str, value: JSON) -> bool:
+def is_documented(kind: str, value: str) -> bool:
     return value in _DOCUMENTED.get(kind, ())

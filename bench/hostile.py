@@ -1,7 +1,8 @@
 """Hostile webhook bodies through the parser and through a real server, which then has to draw all it stored.
 
 `python -m bench.hostile` prints the figures and ends with 1 where a promise is broken: nothing raises, no 5xx, no
-answer over a second, every stored call is drawn on its page, on the board and in the stream, no markup gets through.
+answer over a second, every stored call is drawn on its page, on the board and in the stream, every report on its page
+and in the inbox, no markup gets through.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ EXPECTED_STATUSES = {200, 400}
 _PATIENCE = 30.0
 _ZONE = ZoneInfo("Asia/Kolkata")
 _EARLIEST, _LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000, 2100))
+_REPORT_SHOWN = re.compile(rb'<tr id="report-(\d+)" class=')
 _SHOWN = re.compile(rb'<tr id="call-(\d+)" class=')
 # Pieces of the hostile markup, as they would stand in a page if they were not escaped.
 _THROUGH = re.compile(
@@ -150,20 +152,29 @@ def post_all(
 
 
 def draw_all(url: str, database: Path, open_page: OpenPage) -> list[Tally]:
-    """Every stored call on its own page, on the board page by page, and on a page that was open all the time."""
+    """Every stored call on its own page, on the board page by page, and on a page that was open all the time.
+
+    And every report on its page, and in the inbox page by page.
+    """
     with closing(sqlite3.connect(database)) as connection:
         ids = [row[0] for row in connection.execute("SELECT id FROM call ORDER BY id")]
-    calls = Tally("calls drawn")
+        reports = [row[0] for row in connection.execute("SELECT id FROM inbox ORDER BY id")]
+    calls, whole = Tally("calls drawn"), Tally("reports drawn")
     with _Clients(url) as clients:
         # As a board asks for it; the list beside it is drawn by `_walk_board`.
         for page in clients.each(lambda call_id: _get(clients.mine(), f"/calls/{call_id}", PART), ids):
             _judge(calls, page)
         board, listed = _walk_board(clients.mine())
+        for page in clients.each(lambda inbox_id: _get(clients.mine(), f"/inbox/{inbox_id}"), reports):
+            _judge(whole, page)
+        inbox, received = _walk(clients.mine(), "/inbox", Tally("inbox pages"), _REPORT_SHOWN)
+    if received != set(reports):
+        inbox.broken.append(f"{len(received):,} of {len(reports):,} reports were there")
     stream, streamed = open_page.judge(set(ids))
     for tally, found in ((board, listed), (stream, streamed)):
         if found != set(ids):
             tally.broken.append(f"{len(found):,} of {len(ids):,} calls were there")
-    return [calls, board, stream]
+    return [calls, board, stream, whole, inbox]
 
 
 @dataclass(frozen=True)
@@ -190,17 +201,22 @@ def _judge(tally: Tally, page: _Page) -> None:
 
 def _walk_board(client: httpx.Client) -> tuple[Tally, set[int]]:
     """The board from its first page to its oldest, and once through the filters that it offers there."""
-    tally, found = Tally("board pages"), set[int]()
-    path, first = "/", b""
+    tally, found = _walk(client, "/", Tally("board pages"), _SHOWN)
+    first = _get(client, "/")
+    for link in islice(re.findall(rb'<li><a href="([^"]+)"', first.body), 150):
+        _judge(tally, _get(client, unescape(link.decode())))
+    return tally, found
+
+
+def _walk(client: httpx.Client, path: str, tally: Tally, row: re.Pattern[bytes]) -> tuple[Tally, set[int]]:
+    """A list from its first page to its oldest, and the ids of the rows that were in it."""
+    found = set[int]()
     while path:
         page = _get(client, path)
         _judge(tally, page)
-        first = first or page.body
-        found |= {int(call_id) for call_id in _SHOWN.findall(page.body)}
+        found |= {int(row_id) for row_id in row.findall(page.body)}
         older = re.search(rb'<p id="older"><a href="([^"]+)"', page.body)
         path = unescape(older[1].decode()) if older else ""
-    for link in islice(re.findall(rb'<li><a href="([^"]+)"', first), 150):
-        _judge(tally, _get(client, unescape(link.decode())))
     return tally, found
 
 

@@ -35,10 +35,13 @@ from dashboard.web import (
     export,
     health,
     hooks,
+    inbox,
+    inbox_live,
     live,
     number,
     openapi,
     recordings,
+    replay,
     tokens,
     wall,
 )
@@ -59,7 +62,7 @@ log = logging.getLogger(__name__)
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
 # What comes from these must never be put into a page as a sentence would be.
-STREAMS = ("/live", "/wall/live")
+STREAMS = ("/live", "/wall/live", "/inbox/live")
 # A file system refuses longer names with an error that is no 404.
 LONGEST_NAME = 200
 
@@ -96,8 +99,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
     # Werkzeug answers `//audit` with a redirect to whatever Host was sent.
     app.url_map.merge_slashes = False
-    pages = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens)
-    for module in (*pages, health, api, export, openapi):
+    people = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens)
+    inboxes = (inbox, inbox_live, replay)
+    for module in (*people, *inboxes, health, api, export, openapi):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.openings = openings_of(app.view_functions)

@@ -21,12 +21,13 @@ from dashboard.figures import Usual
 from dashboard.filters import CallFilter
 from dashboard.hours import CallingHours
 from dashboard.index import Index
-from dashboard.notices import Notice, Trouble
+from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
 from dashboard.store.calls import CallRow, facts_after
 from dashboard.store.inbox import heard_since
 from dashboard.store.news import Gone, news_since
+from dashboard.store.undocumented import newcomers_since
 from dashboard.zones import ZoneDoubt
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 1000
 # How many numbers back a new process looks for reports that made no call.
 _LOOK_BACK = 1000
+_MOST_NEWCOMERS = 20
 # Under a burst, waiting rows leave together; the first of a burst leaves at once.
 PAUSE_SECONDS = 0.05
 FIGURES_PAUSE_SECONDS = 0.25
@@ -44,11 +46,17 @@ TRY_AGAIN_SECONDS = 0.5
 _COUNTED = CallFilter(figure=("calls",))
 
 
-def _news_since(
-    session: Session, seq: int
-) -> tuple[tuple[list[CallRow | Gone], int], tuple[int | None, Trouble | None]]:
+_Heard = tuple[int | None, Trouble | None, list[Newcomer]]
+
+
+def _news_since(session: Session, seq: int, now: datetime) -> tuple[tuple[list[CallRow | Gone], int], _Heard]:
     """What changed after a number, and what was heard since: of one moment, in one transaction."""
-    return news_since(session, seq, _CHUNK), heard_since(session, seq)
+    return news_since(session, seq, _CHUNK), _heard_since(session, seq, seq, now)
+
+
+def _heard_since(session: Session, seq: int, newcomers_after: int, now: datetime) -> _Heard:
+    since = int((now.timestamp() - NEWCOMER_HOURS * 3600) * 1_000_000)
+    return *heard_since(session, seq), newcomers_since(session, newcomers_after, since, _MOST_NEWCOMERS)
 
 
 class Feed:
@@ -91,6 +99,7 @@ class Feed:
         self._usual_at: datetime | None = None
         self._last_report_at: int | None = None
         self._trouble: Trouble | None = None
+        self._newcomers: list[Newcomer] = []
         self._figures_at = 0.0
         self._figures_timer: asyncio.TimerHandle | None = None
 
@@ -103,6 +112,11 @@ class Feed:
     def is_new(self) -> bool:
         """Whether no real call has come yet: test calls are not counted."""
         return not self.index.count(_COUNTED, self.today)
+
+    @property
+    def zone_doubt(self) -> str:
+        """What speaks against the zone in which the platform's times are read; "" when nothing does."""
+        return self._zone_doubt.sentence(self._source_zone)
 
     def close(self) -> None:
         """End every stream; each page comes back by itself with its cursor."""
@@ -136,7 +150,7 @@ class Feed:
     async def look(self) -> None:
         """Take in everything the table has beyond the head."""
         while True:
-            (rows, head), heard = await self._database.read(partial(_news_since, seq=self.head))
+            (rows, head), heard = await self._database.read(partial(_news_since, seq=self.head, now=self.now))
             if head > self.head:
                 self._hear(*heard)
                 self._take_in(rows, head)
@@ -200,15 +214,19 @@ class Feed:
             self.index.load(facts)
             last_id = facts[-1].id
         self.head = self.ring.start = head
-        self._hear(*await self._database.read(partial(heard_since, seq=max(0, head - _LOOK_BACK))))
+        back = max(0, head - _LOOK_BACK)
+        self._hear(*await self._database.read(partial(_heard_since, seq=back, newcomers_after=0, now=self.now)))
         # What changed while the chunks were read comes in the ordinary way.
         await self.look()
         self._refresh_notices()
         self.ready.set()
 
-    def _hear(self, last_report_at: int | None, trouble: Trouble | None) -> None:
+    def _hear(self, last_report_at: int | None, trouble: Trouble | None, newcomers: list[Newcomer]) -> None:
         self._last_report_at = last_report_at
         self._trouble = trouble or self._trouble
+        known = {each[:2] for each in newcomers}
+        rest = [each for each in self._newcomers if each[:2] not in known]
+        self._newcomers = (newcomers + rest)[:_MOST_NEWCOMERS]
 
     def _take_in(self, rows: list[CallRow | Gone], head: int) -> None:
         frames = [Frame(row, row.facts, self._draw) for row in rows]
@@ -255,10 +273,11 @@ class Feed:
         now = self.now
         if self.is_new:
             return [notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)]
-        doubt = self._zone_doubt.sentence(self._source_zone)
+        doubt = self.zone_doubt
         found = (
             notices.refused(self.last_refusal(), now),
             notices.trouble(self._trouble, now),
+            notices.newcomers(self._newcomers, now),
             notices.silence(self._calling_hours, self._last_report_at, now),
             Notice("clock", doubt) if doubt else None,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 # SQLite gives a 64-bit key to "INTEGER" only.
@@ -21,6 +22,10 @@ def big(**options: Any) -> Any:
 
 def maybe_big() -> Any:
     return Field(default=None, sa_column=Column(BIG, nullable=True))
+
+
+NOT_NEW = sql("verdict <> 'new'")
+"""Most reports are new: to find the others each has a place in an index, for which a new one pays nothing."""
 
 
 def text() -> Any:
@@ -57,7 +62,25 @@ class Inbox(SQLModel, table=True):
     packing: str = text()
     """How the body is kept: `store.bodies` has the words, and gives the bytes."""
 
-    __table_args__ = (Index("inbox_sha256", "sha256"), Index("inbox_call_id", "call_id"))
+    __table_args__ = (
+        Index("inbox_sha256", "sha256"),
+        Index("inbox_call_id", "call_id"),
+        Index("inbox_not_new", "verdict", "id", sqlite_where=NOT_NEW, postgresql_where=NOT_NEW),
+    )
+
+
+class Undocumented(SQLModel, table=True):
+    """A word of the platform's that its documentation does not have, such as a hang-up reason, and when it came."""
+
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    value: str = Field(sa_column=Column(Text, primary_key=True))
+    first_id: int = big()
+    """The inbox row that brought it first."""
+    first_seen_at: int = big()
+    last_seen_at: int = big()
+    times: int = big()
+
+    __table_args__ = (Index("undocumented_first_id", "first_id"),)
 
 
 class Call(SQLModel, table=True):

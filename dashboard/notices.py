@@ -5,23 +5,41 @@ Pure: facts in, sentences out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from dashboard.callkaro.undocumented import KINDS, is_documented
 from dashboard.hours import CallingHours
 
 # A report that could not be read is told of for so long; its bytes are kept for good.
 TROUBLE_MINUTES = 60
 # Kinds that tell of single reports, whosever they are: not for those who are limited to campaigns.
 OF_REPORTS = ("trouble", "arrived")
+NEWCOMER_HOURS = 24
+_MOST_NAMED = 3
+_LONGEST_VALUE = 60
+_NEWCOMERS_HREF = "/inbox#undocumented"
 
 
 class Notice(NamedTuple):
-    """A sentence, and what kind it is: waiting, arrived, trouble, silence, clock."""
+    """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock.
+
+    `href` is where in the inbox to look, or "".
+    """
 
     kind: str
     words: str
+    href: str = ""
+
+
+class Newcomer(NamedTuple):
+    """A word that the platform's documentation does not have, and when it first came (microseconds since 1970, UTC)."""
+
+    kind: str
+    value: str
+    first_seen_at: int
 
 
 class Trouble(NamedTuple):
@@ -44,7 +62,7 @@ def connection(trouble: Trouble | None, last_at: int | None, refusal: Refusal | 
     if refusal is not None and refusal.at > (last_at or 0):
         return _refused(refusal, _zone(now))
     if trouble is not None and trouble.received_at == last_at:
-        return Notice("trouble", _trouble_words(trouble, _zone(now)))
+        return _trouble(trouble, _zone(now))
     if last_at is not None:
         words = f"A report arrived at {_clock(last_at, _zone(now))}: this board takes in what reaches it."
         return Notice("arrived", f"{words} Waiting for the first real call.")
@@ -69,7 +87,41 @@ def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:
         return None
     if now - _moment(trouble.received_at, _zone(now)) > timedelta(minutes=TROUBLE_MINUTES):
         return None
-    return Notice("trouble", _trouble_words(trouble, _zone(now)))
+    return _trouble(trouble, _zone(now))
+
+
+def newcomers(found: Sequence[Newcomer], now: datetime) -> Notice | None:
+    """What the platform never said before, for a day: whoever reads its figures should hear of it first."""
+    zone = _zone(now)
+    known = [
+        each
+        for each in found
+        if now - _moment(each.first_seen_at, zone) <= timedelta(hours=NEWCOMER_HOURS)
+        and not is_documented(each.kind, each.value)
+    ]
+    if not known:
+        return None
+    if len(known) == 1:
+        (only,) = known
+        what = ("An " if only.kind == "event" else "A ") + KINDS[only.kind].lower()
+        when = _day_and_clock(only.first_seen_at, now)
+        return Notice("newcomer", f"{what} nobody knew: {_short(only.value)}, first seen {when}.", _NEWCOMERS_HREF)
+    named = [
+        f"{KINDS[each.kind].lower()} {_short(each.value)} ({_day_and_clock(each.first_seen_at, now)})"
+        for each in known[:_MOST_NAMED]
+    ]
+    more = len(known) - len(named)
+    words = "Nobody knew these before: " + ", ".join(named) + (f", and {more} more" if more else "") + "."
+    return Notice("newcomer", words, _NEWCOMERS_HREF)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
+
+
+def _day_and_clock(at: int, now: datetime) -> str:
+    moment = _moment(at, _zone(now))
+    return f"{'today' if moment.date() == now.date() else 'yesterday'} {moment:%H:%M}"
 
 
 def silence(hours: CallingHours | None, last_at: int | None, now: datetime) -> Notice | None:
@@ -87,6 +139,11 @@ def silence(hours: CallingHours | None, last_at: int | None, now: datetime) -> N
         f"Nothing received for {minutes} minutes, in calling hours; the last report came at {last:%H:%M}{day}. "
         "If calls are running, check the webhook in CallKaro.",
     )
+
+
+def _trouble(trouble: Trouble, zone: ZoneInfo) -> Notice:
+    verdict = "ignored" if trouble.event else "unreadable"
+    return Notice("trouble", _trouble_words(trouble, zone), f"/inbox?verdict={verdict}")
 
 
 def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:

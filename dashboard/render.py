@@ -23,8 +23,10 @@ from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, as_it_is, masked
+from dashboard.measures import lag, size
 from dashboard.notices import Notice
 from dashboard.store.calls import CallRow
+from dashboard.store.inbox_list import InboxRow
 
 _LONGEST_INDENTED = 20_000
 
@@ -48,6 +50,8 @@ class Renderer:
             "percent": percent,
             "mean": lambda mean: group_digits(round(mean), indian=indian_grouping),
             "minutes": minutes,
+            "lag": lag,
+            "size": size,
             "utc": utc,
             "clock": partial(local_time, timezone=timezone, form="%H:%M:%S"),
             "day": partial(local_time, timezone=timezone, form="%-d %b %Y"),
@@ -110,6 +114,11 @@ class Renderer:
     def drop_call(self, call_id: int) -> str:
         """Takes the row off a page that has it, shown or waiting to be shown; `list.js` reads the mark."""
         return f'<hx-upsert hx-target="#calls"><tr id="call-{call_id}" data-gone></tr></hx-upsert>'
+
+    def show_reports(self, rows: Sequence[InboxRow]) -> str:
+        """Puts rows of the inbox where they belong in its list: the newest at the top."""
+        drawn = "".join(self.page("_inbox_row.html", row=row) for row in rows)
+        return f'<hx-upsert hx-target="#reports" key="data-key" sort="desc">{drawn}</hx-upsert>'
 
     def replacing(self, target: str, html: str) -> str:
         """Changes a part of the page to what it is now; morphed, so that focus and pointer stay where they are."""

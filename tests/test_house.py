@@ -38,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "masking", "passwords", "platforms", "retention", "roles", "sheets"),
+    ("disk", "hours", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -14,6 +14,7 @@ ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "a
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
 RIGHTS_CHANGED = "role changed"
 RECORDING_OPENED, NUMBER_SHOWN = "recording opened", "number shown"
+REPORT_OPENED, REPLAYED = "report downloaded", "reports replayed"
 ERASED = "person erased"
 WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
 TOKEN_MADE, TOKEN_ENDED = "token made", "token ended"

@@ -14,11 +14,13 @@ from sqlalchemy import Dialect, bindparam, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
 from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreadable
+from dashboard.callkaro.undocumented import undocumented_in
 from dashboard.calls import call_sid_of, columns_of, merge, try_of
 from dashboard.database import tick
 from dashboard.models import Call, Clock, Inbox, table_of
 from dashboard.notices import Trouble
 from dashboard.store.recordings import want_recordings
+from dashboard.store.undocumented import Sighting, note_undocumented
 
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 DUPLICATE, IGNORED, UNREADABLE = "duplicate", "ignored", "unreadable"
@@ -104,7 +106,7 @@ def record(session: Session, arrivals: Sequence[Arrival], source_timezone: ZoneI
     ]
     calls = _known_calls(session, {sid for sid, sha in zip(sids, hashes, strict=True) if sid and sha not in seen})
     next_call_id = last_call_id = session.connection().execute(_LAST_CALL_ID).scalar_one()
-    rows, receipts = [], []
+    rows, receipts, strange = [], [], []
     for number, (arrival, sha, report, sid) in enumerate(zip(arrivals, hashes, reports, sids, strict=True), first):
         row = _inbox_row(number, arrival, sha)
         if report is not None:
@@ -116,9 +118,12 @@ def record(session: Session, arrivals: Sequence[Arrival], source_timezone: ZoneI
                 next_call_id = max(next_call_id, call.id)
                 row |= {"verdict": _verdict(call, number), "call_id": call.id}
                 seen[sha] = (number, call.id)
+        if row["verdict"] != DUPLICATE:
+            strange += [Sighting(*each, number, arrival.received_at) for each in undocumented_in(arrival.reading)]
         rows.append(row)
         receipts.append(Receipt(number, row["verdict"], row["call_id"]))
     insert_rows(session, Inbox, rows)
+    note_undocumented(session, strange)
     _write_calls(session, (call for tries in calls.values() for call in tries.values()), source_timezone)
     if next_call_id > last_call_id:
         session.connection().execute(_SET_LAST_CALL_ID, {"last": next_call_id})

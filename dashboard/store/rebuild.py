@@ -1,8 +1,8 @@
 """Tells every call anew from the inbox, in place: after a mended reader, or when a row is in doubt. Ids stay.
 
-In steps, each one short transaction, so that webhooks hardly wait: `find_unread` and `take_in`, then `retell_after`.
-A call of whose reports even one is not kept any more cannot be told anew: it stays as it is, and if it was removed, it
-stays that.
+In steps, each one short transaction, so that webhooks hardly wait: `find_unread` and `take_in`, then `retell_after`;
+or, of some calls alone, `retell`. A call of whose reports even one is not kept any more cannot be told anew: it stays
+as it is, and if it was removed, it stays that.
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ def retell_after(session: Session, last_id: int, source_timezone: ZoneInfo) -> t
     ).all()
     ids = [call_id for call_id in call_ids if call_id is not None]
     return (ids[-1], _retell(session, ids, number, source_timezone)) if ids else (None, 0)
+
+
+def retell(session: Session, call_ids: Collection[int], source_timezone: ZoneInfo) -> int:
+    """Tell just these calls anew; gives how many rows were not as their reports tell."""
+    return _retell(session, call_ids, tick(session, len(call_ids)), source_timezone)
 
 
 def _is_settled(session: Session, row: Inbox, sid: str) -> bool:

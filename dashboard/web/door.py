@@ -298,7 +298,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     """A page goes to the sign-in; all others get an empty 401, or htmx would put the sign-in page into the list."""
     asked_for = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
     sign_in = url_for("account.sign_in", next=asked_for)
-    if request.endpoint in ("live.live", "wall.wall_live") or "HX-Request" in request.headers:
+    if request.endpoint in ("live.live", "wall.wall_live", "inbox_live.inbox_live") or "HX-Request" in request.headers:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
     if takes_token(request.path):
         sentence = "Sign in, or send a token as `Authorization: Bearer …`. An admin makes one at /tokens."

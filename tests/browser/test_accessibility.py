@@ -64,7 +64,7 @@ def test_axe_finds_nothing_on_any_page(
     found = []
     # What stands differently at every width, and what does not.
     same = (
-        ("/?campaign=nowhere", "/sign-in", "/nowhere", "/audit", "/accounts", "/erase", "/tokens")
+        ("/?campaign=nowhere", "/sign-in", "/nowhere", "/audit", "/accounts", "/erase", "/tokens", "/inbox", "/inbox/1")
         if width in (390, 1440)
         else ()
     )
@@ -84,7 +84,7 @@ def test_axe_finds_nothing_on_any_page(
     assert found == [], "\n".join(found)
 
 
-@pytest.mark.parametrize("address", ["/", "/calls/5", "/wall", "/accounts"])
+@pytest.mark.parametrize("address", ["/", "/calls/5", "/wall", "/accounts", "/inbox", "/inbox/5"])
 def test_nothing_is_wider_than_a_phone(
     boards: tuple[RunningBoard, RunningBoard], browser: Browser, address: str
 ) -> None:

@@ -28,7 +28,7 @@ from tests.reports import WEBHOOK, report
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-STREAMS = ("live.live", "wall.wall_live")
+STREAMS = ("live.live", "wall.wall_live", "inbox_live.inbox_live")
 # What shows nothing of any call. Whoever adds to it has thought about it.
 OPEN = {
     "static_file",

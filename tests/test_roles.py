@@ -30,7 +30,11 @@ TO_ALL = [
     ("vani", Rights(VIEWER)),
     ("nora", Rights(VIEWER, ("north",))),
 ]
-STREAMS = {"live.live": "/live?after=0", "wall.wall_live": "/wall/live?period=today"}
+STREAMS = {
+    "live.live": "/live?after=0",
+    "wall.wall_live": "/wall/live?period=today",
+    "inbox_live.inbox_live": "/inbox/live?after=0",
+}
 MakeApp = Callable[..., Awaitable[Callboard]]
 
 

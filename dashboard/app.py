@@ -17,8 +17,10 @@ from werkzeug.exceptions import HTTPException, NotFound
 from dashboard.archive import Archive
 from dashboard.database import Database
 from dashboard.feed import Feed
-from dashboard.intake import Intake
+from dashboard.forward import Forward
+from dashboard.intake import LARGEST_BATCH, Intake
 from dashboard.migrations import migrate
+from dashboard.notices import Target
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
@@ -26,6 +28,7 @@ from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
 from dashboard.web import account, api, audit, call, health, hooks, live, recordings, wall
 from dashboard.web import board as board_page
+from dashboard.web import forward as forward_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
@@ -69,11 +72,22 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     )
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
+    app.forward = Forward(
+        app.database,
+        settings.forward_targets,
+        settings.forward_hosts,
+        now=now_micros,
+        # More than one batch takes: the writer is behind, and what is handed on would write too.
+        is_busy=lambda: app.intake.waiting > LARGEST_BATCH,
+    )
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
+    app.feed.targets = lambda: [
+        Target(each.target, each.failing_since, each.answer, each.aside) for each in app.forward.standing
+    ]
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, wall, recordings, account, audit, health, api):
+    for module in (live, board_page, call, wall, recordings, account, audit, forward_page, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)
@@ -94,6 +108,7 @@ def asset_folder(name: str) -> Path:
 def stop(app: Callboard) -> None:
     """The server is about to stop: end the streams, and let nobody wait long."""
     app.intake.stop()
+    app.forward.stop()
     app.feed.close()
 
 
@@ -105,7 +120,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.visits):
+        for part in (app.intake, app.feed, app.archive, app.forward, app.visits):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)

@@ -16,16 +16,17 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
-    ("connect", "simulator", "users"),
+    ("connect", "forward_command", "simulator", "users"),
     ("web",),
-    ("archive", "intake", "streams"),
+    ("archive", "forward", "intake", "streams"),
     ("feed",),
     ("ring",),
     ("render",),
     ("store",),
     ("migrations",),
     ("database",),
-    ("recordings",),
+    ("patience", "recordings"),
+    ("outside",),
     ("index",),
     ("people", "times"),
     ("bitmaps",),
@@ -36,8 +37,9 @@ LAYERS = (
     ("callkaro",),
     ("server",),
     ("connections",),
-    ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "passwords", "platforms", "roles"),
+    ("models", "settings", "sse", "zones"),
+    ("targets",),
+    ("disk", "hours", "links", "passwords", "platforms", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

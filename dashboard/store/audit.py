@@ -13,6 +13,7 @@ SIGNED_IN, SIGNED_OUT, WRONG_PASSWORD = "signed in", "signed out", "wrong passwo
 ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "account enabled", "password changed"
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
 RECORDING_OPENED = "recording opened"
+FORWARD_RETRIED, FORWARD_SKIPPED = "report sent again", "report not sent"
 WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
 COMMAND_LINE = "command line"
 """Who acts where nobody is signed in: whoever may run commands on the server."""

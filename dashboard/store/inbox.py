@@ -24,6 +24,8 @@ NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 DUPLICATE, IGNORED, UNREADABLE = "duplicate", "ignored", "unreadable"
 # The verdicts of reports whose bytes are part of a call.
 TOLD_OF_A_CALL = (NEW, CHANGED, UNCHANGED)
+# What stands as the user agent of reports that did not come by the webhook.
+IMPORTED, TEST_CALL = "import", "test call"
 
 
 _inbox, _call, _clock = table_of(Inbox), table_of(Call), table_of(Clock)
@@ -44,6 +46,7 @@ _LAST_CALL_ID = select(_clock.c.call_id)
 _SET_LAST_CALL_ID = update(_clock).values(call_id=bindparam("last"))
 
 
+_BODY = select(_inbox.c.body, _inbox.c.duplicate_of).where(_inbox.c.id == bindparam("id"))
 _NEWEST = select(_inbox.c.received_at).order_by(_inbox.c.id.desc()).limit(1)
 _TROUBLE = (
     select(_inbox.c.received_at, _inbox.c.problem, _inbox.c.event)
@@ -138,6 +141,17 @@ def deliveries_of(session: Session, call_id: int) -> Sequence[Inbox]:
     """Every inbox row of one call, duplicates too, oldest first; at most 500."""
     statement = select(Inbox).where(col(Inbox.call_id) == call_id).order_by(col(Inbox.id)).limit(500)
     return session.scalars(statement).all()
+
+
+def body_of(session: Session, inbox_id: int) -> bytes | None:
+    """A report's bytes, as they came: a duplicate's are those of the one it repeats. None where they are gone.
+
+    The one way to them, whatever becomes of how they are kept.
+    """
+    row = session.connection().execute(_BODY, {"id": inbox_id}).one_or_none()
+    if row is not None and row.body is None and row.duplicate_of is not None:
+        row = session.connection().execute(_BODY, {"id": row.duplicate_of}).one_or_none()
+    return None if row is None or row.body is None else bytes(row.body)
 
 
 def heard_since(session: Session, seq: int) -> tuple[int | None, Trouble | None]:

@@ -33,6 +33,7 @@ from dashboard.web.door import (
     Slowdown,
     cookie_name,
     is_https,
+    rights,
     signed_in,
     visitor_address,
 )
@@ -190,6 +191,7 @@ async def _account_page(problem: str = "", status: int = 200) -> Response:
         shortest=SHORTEST,
         problem=problem,
         has_changed=has_changed,
+        may_manage=rights().may_manage,
     )
     return Response(html, status, content_type="text/html; charset=utf-8")
 

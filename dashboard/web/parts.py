@@ -12,6 +12,7 @@ from quart import Quart, current_app
 from dashboard.archive import Archive
 from dashboard.database import Database
 from dashboard.feed import Feed
+from dashboard.forward import Forward
 from dashboard.intake import Intake
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
@@ -34,6 +35,7 @@ class Callboard(Quart):
     draw: Renderer
     keep: Keep
     archive: Archive
+    forward: Forward
     refusals: Refusals
     visits: Visits
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""The command line: serve · demo · connect · simulate · migrate · user · token · import · rebuild ·
+"""The command line: serve · demo · connect · simulate · migrate · user · token · import · forward · rebuild ·
 backup · restore · prune · erase."""
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dashboard.app import create_app, stop
 from dashboard.callkaro.report import read_report
 from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database
+from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.safekeeping.backup import add_backup_arguments, backup
 from dashboard.safekeeping.prune import add_erase_arguments, add_prune_arguments, erase_person, prune
@@ -30,7 +31,7 @@ from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
-from dashboard.store.inbox import Arrival, record
+from dashboard.store.inbox import IMPORTED, Arrival, record
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
     )
     made.add_argument("file", type=Path)
+    add_forward_arguments(command("forward", "How the targets stand that reports are handed on to.", _forward))
     add_rebuild_arguments(command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild))
     add_backup_arguments(command("backup", "Copy the database into one file, while the board runs.", _backup))
     add_restore_arguments(command("restore", "Put a backup in place of the database, while no board runs.", _restore))
@@ -208,6 +210,11 @@ def _token(options: argparse.Namespace) -> int:
     return token(options, partial(_open, settings), settings.timezone)
 
 
+def _forward(options: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    return forward(options, partial(_open, settings), settings.timezone)
+
+
 def _demo(options: argparse.Namespace) -> int:
     return asyncio.run(demo(options.bind))
 
@@ -225,7 +232,7 @@ def _import(options: argparse.Namespace) -> int:
             batch: list[Arrival] = []
             for line in lines:
                 if body := line.strip():
-                    batch.append(Arrival(now_micros(), body, read_report(body), "application/json", "import"))
+                    batch.append(Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED))
                 if len(batch) == _IMPORT_BATCH:
                     _import_batch(database, settings, batch, verdicts)
             _import_batch(database, settings, batch, verdicts)

@@ -17,8 +17,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from dashboard.archive import Archive
 from dashboard.database import Database
 from dashboard.feed import Feed
-from dashboard.intake import Intake
+from dashboard.forward import Forward
+from dashboard.intake import LARGEST_BATCH, Intake
 from dashboard.migrations import migrate
+from dashboard.notices import Target
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
@@ -46,6 +48,7 @@ from dashboard.web import (
     wall,
 )
 from dashboard.web import board as board_page
+from dashboard.web import forward as forward_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard
 from dashboard.web.headers import harden
@@ -93,13 +96,24 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.upkeep = Upkeep(app.database, app.keep, settings.retention, now_micros)
+    app.forward = Forward(
+        app.database,
+        settings.forward_targets,
+        settings.forward_hosts,
+        now=now_micros,
+        # More than one batch takes: the writer is behind, and what is handed on would write too.
+        is_busy=lambda: app.intake.waiting > LARGEST_BATCH,
+    )
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
+    app.feed.targets = lambda: [
+        Target(each.target, each.failing_since, each.answer, each.aside) for each in app.forward.standing
+    ]
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
     # Werkzeug answers `//audit` with a redirect to whatever Host was sent.
     app.url_map.merge_slashes = False
-    people = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens)
+    people = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens, forward_page)
     inboxes = (inbox, inbox_live, replay)
     for module in (*people, *inboxes, health, api, export, openapi):
         app.register_blueprint(module.blueprint)
@@ -123,6 +137,7 @@ def asset_folder(name: str) -> Path:
 def stop(app: Callboard) -> None:
     """The server is about to stop: end the streams, and let nobody wait long."""
     app.intake.stop()
+    app.forward.stop()
     app.feed.close()
 
 
@@ -134,7 +149,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.upkeep, app.visits):
+        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -85,6 +85,8 @@ class Feed:
         self.on_news: Callable[[], None] = lambda: None
         self.last_refusal: Callable[[], notices.Refusal | None] = lambda: None
         """Whoever keeps the door tells of the last report that was turned away."""
+        self.targets: Callable[[], Sequence[notices.Target]] = tuple
+        """Whoever hands reports on tells how the targets stand."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.today = self.now.date()
@@ -280,6 +282,7 @@ class Feed:
             notices.newcomers(self._newcomers, now),
             notices.silence(self._calling_hours, self._last_report_at, now),
             Notice("clock", doubt) if doubt else None,
+            *(notices.forwarding(target, now) for target in self.targets()),
         )
         return [notice for notice in found if notice]
 

@@ -212,6 +212,43 @@ class Audit(SQLModel, table=True):
     __table_args__ = {"sqlite_autoincrement": True}
 
 
+class Forward(SQLModel, table=True):
+    """A target that reports are handed on to, and how far it is: up to `cursor` all is sent, or set aside by a row."""
+
+    target: str = Field(sa_column=Column(Text, primary_key=True))
+    began_after: int = big()
+    """The last number before its first report."""
+    cursor: int = big()
+    report_id: int | None = maybe_big()
+    """The report that failed and is tried again, and how often it was tried."""
+    attempts: int = Field(default=0)
+    failures: int = Field(default=0)
+    """How many attempts failed since the target last took a report, and since when."""
+    failing_since: int | None = maybe_big()
+    due_at: int = big()
+    claim: int = Field(default=0)
+    """Goes up with every process that takes the target for a while; who holds an older one has lost it."""
+    claimed_until: int | None = maybe_big()
+    answer: str = text()
+    answered_at: int | None = maybe_big()
+    left_at: int | None = maybe_big()
+    """Since when it is no longer in the settings."""
+
+
+class ForwardAside(SQLModel, table=True):
+    """A report that did not go to a target with the others: why, and what is to become of it."""
+
+    __tablename__ = "forward_aside"
+
+    target: str = Field(sa_column=Column(Text, primary_key=True))
+    inbox_id: int = big(primary_key=True, autoincrement=False)
+    state: str = text()
+    problem: str = text()
+    at: int = big()
+
+    __table_args__ = (Index("forward_aside_state", "state", "target"), Index("forward_aside_inbox", "inbox_id"))
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table of a model, for statements that are made once and run on every webhook.
 

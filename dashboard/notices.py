@@ -21,10 +21,12 @@ NEWCOMER_HOURS = 24
 _MOST_NAMED = 3
 _LONGEST_VALUE = 60
 _NEWCOMERS_HREF = "/inbox#undocumented"
+# A target that reports are handed on to is told of once it has failed for so long: it may be restarting.
+FORWARD_MINUTES = 10
 
 
 class Notice(NamedTuple):
-    """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock.
+    """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock, forward.
 
     `href` is where in the inbox to look, or "".
     """
@@ -55,6 +57,16 @@ class Refusal(NamedTuple):
 
     at: int
     problem: str
+
+
+class Target(NamedTuple):
+    """A place that reports are handed on to: since when it fails (microseconds), if so; its last answer; how many
+    reports were set aside for it."""
+
+    name: str
+    failing_since: int | None
+    answer: str
+    aside: int
 
 
 def connection(trouble: Trouble | None, last_at: int | None, refusal: Refusal | None, now: datetime) -> Notice:
@@ -144,6 +156,24 @@ def silence(hours: CallingHours | None, last_at: int | None, now: datetime) -> N
 def _trouble(trouble: Trouble, zone: ZoneInfo) -> Notice:
     verdict = "ignored" if trouble.event else "unreadable"
     return Notice("trouble", _trouble_words(trouble, zone), f"/inbox?verdict={verdict}")
+
+
+def forwarding(target: Target, now: datetime) -> Notice | None:
+    """Reports that do not reach a place that waits for them: other people work with it, and see nothing of this."""
+    minutes = 0
+    if target.failing_since is not None:
+        minutes = int((now.timestamp() - target.failing_since / 1_000_000) // 60)
+    said = []
+    if minutes >= FORWARD_MINUTES:
+        since = f"{minutes} minutes" if minutes < 180 else f"{minutes // 60} hours"
+        said.append(
+            f"{target.name} has taken no report for {since}: {target.answer} Reports wait for it and are sent by "
+            "themselves once it takes them."
+        )
+    if target.aside:
+        count = "1 report was" if target.aside == 1 else f"{target.aside} reports were"
+        said.append(f"{count} set aside that {target.name} did not take.")
+    return Notice("forward", " ".join(said), "/forward") if said else None
 
 
 def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:

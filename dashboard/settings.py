@@ -1,6 +1,7 @@
 """Every setting, read once from the environment at the door, and the file that `connect` adds some to.
 
-Refuses a database that would be lost. Imports nothing of the house but what hours are, and which platforms lose disks.
+Refuses a database that would be lost. Imports nothing of the house but what hours and targets are, and which platforms
+lose disks.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
+from dashboard.targets import BadTargets, Target, read_targets
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
@@ -48,6 +50,8 @@ class Settings:
     reject_unknown_events: bool = False
     data_folder: Path = Path("data")
     recording_hosts: tuple[str, ...] = ()
+    forward_targets: tuple[Target, ...] = ()
+    forward_hosts: tuple[str, ...] = ()
     indian_grouping: bool = True
     port_given: bool = False
     calling_hours: CallingHours | None = None
@@ -88,6 +92,7 @@ class Settings:
             or f"sqlite:///{data_folder / 'callboard.db'}"
         )
         _refuse_lost_file(env, database_url)
+        forward_hosts = _hosts(env, "DASHBOARD_FORWARD_HOSTS")
         return cls(
             database_url=database_url,
             bind=bind,
@@ -101,7 +106,9 @@ class Settings:
             timezone=_zone(env, "DASHBOARD_TIMEZONE", source.key),
             reject_unknown_events=_choice(env, "DASHBOARD_UNKNOWN_EVENTS", "accept", "reject") == "reject",
             data_folder=data_folder,
-            recording_hosts=_hosts(env),
+            recording_hosts=_hosts(env, "DASHBOARD_RECORDING_HOSTS"),
+            forward_targets=_targets(env, forward_hosts),
+            forward_hosts=forward_hosts,
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
             port_given=bool(port),
             calling_hours=_calling_hours(env),
@@ -267,10 +274,17 @@ def _webhook_bind(env: Mapping[str, str]) -> str:
     return bind
 
 
-def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:
-    hosts = tuple(host.strip() for host in env.get("DASHBOARD_RECORDING_HOSTS", "").split(",") if host.strip())
+def _hosts(env: Mapping[str, str], setting: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip() for host in env.get(setting, "").split(",") if host.strip())
     for host in hosts:
         name, _, port = host.rpartition(":")
         if not name or not port.isdecimal():
-            raise BadSetting(f"DASHBOARD_RECORDING_HOSTS takes exact host:port pairs, not {host!r}.")
+            raise BadSetting(f"{setting} takes exact host:port pairs, not {host!r}.")
     return hosts
+
+
+def _targets(env: Mapping[str, str], private_hosts: Sequence[str]) -> tuple[Target, ...]:
+    try:
+        return read_targets(_secret(env, "DASHBOARD_FORWARD_TO"), private_hosts)
+    except BadTargets as problem:
+        raise BadSetting(f"DASHBOARD_FORWARD_TO: {problem}.") from None

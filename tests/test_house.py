@@ -16,17 +16,18 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
-    ("connect", "safekeeping", "simulator", "users"),
+    ("connect", "forward_command", "safekeeping", "simulator", "users"),
     ("web",),
     ("erasure", "tokens"),
-    ("accounts", "archive", "intake", "streams", "upkeep"),
+    ("accounts", "archive", "forward", "intake", "streams", "upkeep"),
     ("feed",),
     ("ring", "told"),
     ("render",),
     ("store",),
     ("migrations",),
     ("database",),
-    ("recordings",),
+    ("patience", "recordings"),
+    ("outside",),
     ("index",),
     ("people", "times"),
     ("bitmaps",),
@@ -37,8 +38,9 @@ LAYERS = (
     ("callkaro",),
     ("server",),
     ("connections",),
-    ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
+    ("models", "settings", "sse", "zones"),
+    ("targets",),
+    ("disk", "hours", "links", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.recordings.fetch import Failed, Fetched, Limits, Outcome, Refused, Resolve, fetch_recording, resolve_host
-from dashboard.recordings.guard import address_objection, audio_type, is_listed, is_public, port_objection
+from dashboard.outside.addresses import address_objection, is_listed, is_public, port_objection
+from dashboard.outside.client import Resolve, resolve_host
+from dashboard.recordings.audio import audio_type
+from dashboard.recordings.fetch import SETTING, Failed, Fetched, Limits, Outcome, Refused, fetch_recording
 from dashboard.recordings.keep import Keep
 from tests.recording_host import (
     CERTIFICATE,
@@ -132,7 +134,7 @@ def test_an_inner_address_is_not_public_in_any_ipv6_dress(inner: IPv4Address) ->
 
 @given(st.lists(st.sampled_from([PUBLIC, "8.8.8.8", "127.0.0.1", "::1", "10.0.0.1"]), min_size=1))
 def test_one_inner_address_condemns_a_name(addresses: list[str]) -> None:
-    refused = address_objection("recordings.example", 80, addresses, ()) is not None
+    refused = address_objection("recordings.example", 80, addresses, (), SETTING) is not None
     assert refused == any(not ip_address(address).is_global for address in addresses)
 
 
@@ -146,9 +148,9 @@ def test_only_the_exact_pair_is_let_through() -> None:
 
 
 def test_other_ports_need_to_be_listed_and_the_refusal_says_how() -> None:
-    assert port_objection("recordings.example", 443, ()) is None
-    assert port_objection("recordings.example", 6379, ["recordings.example:6379"]) is None
-    why = port_objection("recordings.example", 6379, ())
+    assert port_objection("recordings.example", 443, (), SETTING) is None
+    assert port_objection("recordings.example", 6379, ["recordings.example:6379"], SETTING) is None
+    why = port_objection("recordings.example", 6379, (), SETTING)
     assert why is not None
     assert "add recordings.example:6379 to DASHBOARD_RECORDING_HOSTS" in why
 
@@ -527,7 +529,7 @@ async def test_hundreds_of_hostile_addresses_and_no_connection_inside(canary: Re
 async def test_the_canary_would_hear_them_if_the_guard_slept(
     canary: RecordingHost, keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.recordings.fetch.address_objection", lambda *_: None)
+    monkeypatch.setattr("dashboard.outside.client.address_objection", lambda *_: None)
     global_names = ("both.example", "169.254.169.254", "64:ff9b", "2002:", "2001:", "nat64")  # would leave this machine
     monkeypatch.setattr(
         f"{__name__}.HOSTILE", [url for url in HOSTILE if not any(name in url for name in global_names)]

@@ -1,18 +1,11 @@
-"""From the address in a report to a recording in the keep, past the guard. Knows no call, no database and no page.
-
-httpcore is driven directly: it takes the address in parts, so that no second parser reads it, and obeys no proxy
-variables.
-"""
+"""From the address in a report to a recording in the keep, past the guard. Knows no call, no database and no page."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import logging
-import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
@@ -21,15 +14,24 @@ from urllib.parse import urljoin
 import httpcore
 
 from dashboard.links import Url, parse_url
-from dashboard.recordings.guard import HEAD_BYTES, USUAL_PORTS, address_objection, audio_type, port_objection
+from dashboard.outside.addresses import USUAL_PORTS, port_objection
+from dashboard.outside.client import (
+    GuardedNetwork,
+    Resolve,
+    Unreached,
+    extensions,
+    header,
+    in_parts,
+    resolve_host,
+    told,
+    usual_tls,
+)
+from dashboard.recordings.audio import HEAD_BYTES, audio_type
 from dashboard.recordings.keep import DiskLow, Keep
 
-# At DEBUG httpcore logs the headers of an answer, and the query of a signed Location is a key to the recording.
-logging.getLogger("httpcore").setLevel(logging.INFO)
-
+SETTING = "DASHBOARD_RECORDING_HOSTS"
 MIB = 1024**2
 PIECE = 256 * 1024  # bytes handed to the keep at once
-CALLED_ON = 4  # of a host's addresses, one after the other
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -70,7 +72,6 @@ class Failed:
 
 
 Outcome = Fetched | Refused | Failed
-Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class _Ended(Exception):
@@ -79,12 +80,6 @@ class _Ended(Exception):
     def __init__(self, outcome: Refused | Failed) -> None:
         super().__init__(outcome.why)
         self.outcome = outcome
-
-
-async def resolve_host(host: str, port: int) -> list[str]:
-    """The IP addresses of a host, the system's favourite first. Raises OSError or UnicodeError where there are none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def fetch_recording(
@@ -101,10 +96,10 @@ async def fetch_recording(
     `why` may be shown to people: it names the host, and neither path nor query.
     """
     limits = limits or Limits()
-    guarded = _GuardedNetwork(resolve, allowed_hosts)
+    guarded = GuardedNetwork(resolve, allowed_hosts, SETTING)
     try:
         await asyncio.to_thread(into.check_room)
-        tls = tls or await asyncio.to_thread(_usual_tls)
+        tls = tls or await asyncio.to_thread(usual_tls)
         async with (
             asyncio.timeout(limits.total_seconds),
             httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=guarded) as pool,
@@ -112,6 +107,8 @@ async def fetch_recording(
             return await _follow(url, pool, allowed_hosts, into, limits)
     except _Ended as ended:
         return ended.outcome
+    except Unreached as problem:
+        return Refused(str(problem)) if problem.is_final else Failed(str(problem))
     except TimeoutError:
         return Failed(f"The recording did not arrive whole within {limits.total_seconds:g} seconds.")
     except DiskLow as low:
@@ -120,65 +117,15 @@ async def fetch_recording(
         return Failed(f"The recording could not be written: {problem.strerror}. Check the disk of the data folder.")
 
 
-class _GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Opens connections to addresses that were checked, and only to those.
-
-    The name is asked for once and the very address that passed is called on: asked again, a hostile name server would
-    give another answer (DNS rebinding). Host header and TLS name stay the URL's, for they are made elsewhere.
-    """
-
-    def __init__(self, resolve: Resolve, allowed_hosts: Collection[str]) -> None:
-        self.network = httpcore.AnyIOBackend()
-        self.resolve = resolve
-        self.allowed_hosts = allowed_hosts
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await self._checked_addresses(host, port)
-                share = None if timeout is None else timeout / len(addresses)
-                problem: Exception | None = None
-                for address in addresses:
-                    try:
-                        return await self.network.connect_tcp(address, port, share, local_address, socket_options)
-                    except (httpcore.ConnectError, httpcore.ConnectTimeout) as refusal:
-                        problem = refusal
-                assert problem is not None
-                raise problem
-        except TimeoutError as late:
-            raise httpcore.ConnectTimeout from late
-
-    async def _checked_addresses(self, host: str, port: int) -> list[str]:
-        try:
-            addresses = await self.resolve(host, port)
-        except (OSError, UnicodeError):
-            addresses = []
-        if not addresses:
-            raise _Ended(Failed(f"The name {host} is not known to the name servers. Check the recording's address."))
-        if objection := address_objection(host, port, addresses, self.allowed_hosts):
-            raise _Ended(Refused(objection))
-        return addresses[:CALLED_ON]
-
-
 async def _follow(
     text: str, pool: httpcore.AsyncConnectionPool, allowed_hosts: Collection[str], into: Keep, limits: Limits
 ) -> Outcome:
     for _ in range(limits.max_redirects + 1):
         url = _checked(text, allowed_hosts, limits)
-        with _told(url, limits):
+        times = {"connect_seconds": limits.connect_seconds, "silence_seconds": limits.silence_seconds}
+        with told(url, **times):
             async with pool.stream(
-                "GET",
-                # In parts: given as text, httpcore would read it with a parser of its own.
-                httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-                headers=_headers(url),
-                extensions={"timeout": _timeouts(limits), "sni_hostname": url.host},
+                "GET", in_parts(url), headers=_headers(url), extensions=extensions(url, **times)
             ) as response:
                 if response.status not in REDIRECTS:
                     return await _take(response, url, into, limits)
@@ -190,7 +137,7 @@ def _checked(text: str, allowed_hosts: Collection[str], limits: Limits) -> Url:
     url = parse_url(text)
     if url is None:
         raise _Ended(Refused("The recording's address is not an http or https address that can be fetched safely."))
-    if objection := port_objection(url.host, url.port, allowed_hosts, limits.ports):
+    if objection := port_objection(url.host, url.port, allowed_hosts, SETTING, limits.ports):
         raise _Ended(Refused(objection))
     return url
 
@@ -220,7 +167,7 @@ def _check_answer(response: httpcore.Response, url: Url, limits: Limits) -> None
         raise _Ended(Failed(f"{url.host} does not have the recording (404). It may appear later."))
     if response.status != HTTPStatus.OK:
         raise _Ended(Failed(f"{url.host} answered {response.status} instead of the recording."))
-    length = _header(response, b"content-length")
+    length = header(response, b"content-length")
     if length.isdecimal() and int(length) > limits.max_bytes:
         raise _too_large(url, limits)
 
@@ -247,28 +194,9 @@ def _too_large(url: Url, limits: Limits) -> _Ended:
 
 def _next_address(url: Url, response: httpcore.Response) -> str:
     try:
-        return urljoin(str(url), _header(response, b"location"))
+        return urljoin(str(url), header(response, b"location"))
     except ValueError:
         return ""  # which _checked() refuses
-
-
-@contextmanager
-def _told(url: Url, limits: Limits) -> Iterator[None]:
-    """What went wrong on the way, in words. Only the kind of exception counts: its text can quote the host."""
-    try:
-        yield
-    except httpcore.ConnectTimeout:
-        raise _Ended(Failed(f"{url.host} could not be reached within {limits.connect_seconds:g} seconds.")) from None
-    except httpcore.ConnectError as problem:
-        if isinstance(problem.__context__, ssl.SSLError):
-            why = f"{url.host} offers no safe connection: its certificate or its TLS is not acceptable."
-        else:
-            why = f"{url.host} takes no connections on port {url.port}."
-        raise _Ended(Failed(why)) from None
-    except httpcore.TimeoutException:
-        raise _Ended(Failed(f"{url.host} was silent for {limits.silence_seconds:g} seconds.")) from None
-    except (httpcore.NetworkError, httpcore.ProtocolError):
-        raise _Ended(Failed(f"{url.host} broke off before the recording was whole.")) from None
 
 
 def _headers(url: Url) -> list[tuple[str, str]]:
@@ -279,20 +207,3 @@ def _headers(url: Url) -> list[tuple[str, str]]:
         ("Accept-Encoding", "identity"),
         ("Connection", "close"),
     ]
-
-
-def _timeouts(limits: Limits) -> dict[str, float]:
-    silence = limits.silence_seconds
-    return {"connect": limits.connect_seconds, "read": silence, "write": silence, "pool": silence}
-
-
-def _header(response: httpcore.Response, name: bytes) -> str:
-    """The first header of that name, or "". Bytes that are not UTF-8 become surrogates, which parse_url() refuses."""
-    values = (value for key, value in response.headers if key.lower() == name)
-    return next(values, b"").decode("utf-8", "surrogateescape")
-
-
-@functools.cache
-def _usual_tls() -> ssl.SSLContext:
-    # Once, and in a thread: reading the list of authorities takes up to 200 ms.
-    return httpcore.default_ssl_context()

@@ -63,6 +63,14 @@ def body_of(row: Inbox) -> bytes | None:
     return row.body if row.body is None or row.packing == AS_IT_CAME else unpack(row.body)
 
 
+def bytes_of(session: Session, inbox_id: int) -> bytes | None:
+    """A report's bytes by its number: a duplicate's are those of the one it repeats. None where they are gone."""
+    row = session.get(Inbox, inbox_id)
+    if row is not None and row.duplicate_of is not None:
+        row = session.get(Inbox, row.duplicate_of)
+    return None if row is None else body_of(row)
+
+
 def pack(body: bytes) -> bytes:
     packer = zlib.compressobj(level=9, zdict=_DICTIONARY)
     return packer.compress(body) + packer.flush()

@@ -14,7 +14,7 @@ from dashboard.filters import CHOICES, BadFilter, CallFilter
 from dashboard.intake import NotStored
 from dashboard.render import board_link, days_words, export_link, link, masked_row, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
-from dashboard.store.inbox import Arrival
+from dashboard.store.inbox import TEST_CALL, Arrival
 from dashboard.web.door import asked_for, rights
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
@@ -106,7 +106,7 @@ async def send_test_call() -> ResponseReturnValue:
     settings = board().settings
     body = test_report(board().feed.now, settings.source_timezone)
     try:
-        await board().intake.keep(Arrival(now_micros(), body, read_report(body), "application/json", "test call"))
+        await board().intake.keep(Arrival(now_micros(), body, read_report(body), "application/json", TEST_CALL))
     except NotStored as problem:
         return problem_page(503, "The test call could not be stored", str(problem))
     return redirect("/", 303)

@@ -12,6 +12,7 @@ from quart import Quart, current_app
 from dashboard.archive import Archive
 from dashboard.database import Database
 from dashboard.feed import Feed
+from dashboard.forward import Forward
 from dashboard.intake import Intake
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
@@ -37,6 +38,7 @@ class Callboard(Quart):
     keep: Keep
     archive: Archive
     upkeep: Upkeep
+    forward: Forward
     refusals: Refusals
     visits: Visits
     openings: dict[str, Who]

@@ -1,4 +1,4 @@
-"""What may be fetched, from where, and what of it is audio: decisions only. Opens no socket and no file.
+"""Which hosts may be called on: decisions only. Opens no socket.
 
 The address ranges are written out, because `ipaddress.is_global` says yes to 64:ff9b::a9fe:a9fe, 224.0.0.1 and
 ::127.0.0.1, and its answers change from one Python to the next.
@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 USUAL_PORTS = frozenset({80, 443})
-SETTING = "DASHBOARD_RECORDING_HOSTS"
 
 # The IANA special-purpose registry for IPv4, plus multicast and what follows it.
 _NOT_PUBLIC_4 = tuple(
@@ -57,18 +56,24 @@ def is_listed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:
 
 
 def port_objection(
-    host: str, port: int, allowed_hosts: Collection[str], usual_ports: Collection[int] = USUAL_PORTS
+    host: str,
+    port: int,
+    allowed_hosts: Collection[str],
+    setting: str,
+    usual_ports: Collection[int] = USUAL_PORTS,
 ) -> str | None:
-    """Why this port is not called on, as a sentence, or None."""
+    """Why this port is not called on, as a sentence, or None. `setting` is the one that `allowed_hosts` come from."""
     if port in usual_ports or is_listed(host, port, allowed_hosts):
         return None
     return (
-        f"The recording is on port {port} of {host}, and only ports 80 and 443 are fetched from. "
-        f"If this host is meant, add {_pair(host, port)} to {SETTING}."
+        f"Port {port} of {host} is not called on: only ports 80 and 443 are. "
+        f"If this host is meant, add {_pair(host, port)} to {setting}."
     )
 
 
-def address_objection(host: str, port: int, addresses: Iterable[str], allowed_hosts: Collection[str]) -> str | None:
+def address_objection(
+    host: str, port: int, addresses: Iterable[str], allowed_hosts: Collection[str], setting: str
+) -> str | None:
     """Why these addresses of the host are not called on, as a sentence, or None. One that is not public condemns all.
 
     The sentence leaves the addresses out: otherwise the board would read the inner DNS aloud to whoever posts a report.
@@ -76,52 +81,10 @@ def address_objection(host: str, port: int, addresses: Iterable[str], allowed_ho
     if is_listed(host, port, allowed_hosts) or all(map(is_public, addresses)):
         return None
     return (
-        f"{host} is not on the public internet, and recordings are not fetched from inside a network. "
-        f"If this host is meant, add {_pair(host, port)} to {SETTING}."
+        f"{host} is not on the public internet, and nothing inside a network is called on. "
+        f"If this host is meant, add {_pair(host, port)} to {setting}."
     )
 
 
 def _pair(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-HEAD_BYTES = 12  # what audio_type() needs to see
-_MP4_BRANDS = (
-    b"M4A",
-    b"M4B",
-    b"mp4",
-    b"iso",
-    b"dash",
-    b"3gp",
-    b"3g2",
-    b"MSNV",
-)  # and not heic or avif, which are pictures
-
-
-def audio_type(head: bytes) -> str | None:
-    """The media type that the first bytes prove, or None. The host is not asked: error pages come as audio/mpeg too."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return "audio/wav"
-    if head[:4] == b"OggS":
-        return "audio/ogg"
-    if head[:4] == b"fLaC":
-        return "audio/flac"
-    if head[:4] == b"\x1aE\xdf\xa3":
-        return "audio/webm"
-    if head[4:8] == b"ftyp" and head[8:12].startswith(_MP4_BRANDS):
-        return "audio/mp4"
-    return "audio/mpeg" if _is_id3(head) or _is_mp3_frame(head) else None
-
-
-def _is_id3(head: bytes) -> bool:
-    # The four size bytes keep their high bit clear: that tells a tag from a text that begins with the letters ID3.
-    return len(head) >= 10 and head[:3] == b"ID3" and head[3] in (2, 3, 4) and max(head[6:10]) < 0x80
-
-
-def _is_mp3_frame(head: bytes) -> bool:
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
-    # Layer III only: FF FE, the mark at the start of UTF-16 text, would pass as Layer I.
-    return version != 1 and layer == 1 and bit_rate not in (0, 15) and sample_rate != 3

@@ -18,7 +18,9 @@ from sqlmodel import Session
 
 from dashboard import __version__
 from dashboard.app import create_app, stop
-from dashboard.callkaro.report import read_report
+from dashboard.callkaro.export import NotReadable, bodies_of
+from dashboard.callkaro.report import read_report, read_time
+from dashboard.calls import micros
 from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database, is_away
 from dashboard.migrations import NewerSchema, NotCopied, migrate
@@ -29,6 +31,7 @@ from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
 from dashboard.store.inbox import Arrival, record
 from dashboard.store.rebuild import find_unread, retell_after, take_in
+from dashboard.store.watches import fill
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
 
@@ -82,9 +85,18 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", "Bring the database up to date.", _migrate)
     add_user_arguments(command("user", "Make, list, disable accounts; change a password.", _user))
     made = command(
-        "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
+        "import",
+        "Take in a file of reports, one JSON body a line, as if the platform had sent them; or what CallKaro's "
+        "`ck calls list --json` and `ck calls export` write, if it has each call's callSid.",
+        _import,
     )
     made.add_argument("file", type=Path)
+    made.add_argument(
+        "--covers",
+        nargs=2,
+        metavar=("FROM", "TO"),
+        help="the file has all calls between these times of the board's zone: the gaps between them are filled",
+    )
     command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild)
     return parser
 
@@ -217,23 +229,54 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
+    covered = _covered(options.covers, settings)
     database = _open(settings)
     verdicts: dict[str, int] = {}
     try:
-        with options.file.open("rb") as lines:
-            batch: list[Arrival] = []
-            for line in lines:
-                if body := line.strip():
-                    batch.append(Arrival(now_micros(), body, read_report(body), "application/json", "import"))
-                if len(batch) == _IMPORT_BATCH:
-                    _import_batch(database, settings, batch, verdicts)
-            _import_batch(database, settings, batch, verdicts)
+        left_out = _import_file(database, settings, options.file, verdicts)
+        if covered and not left_out:
+            _patiently(database, database.write_now, partial(fill, start=covered[0], end=covered[1], now=now_micros()))
     except OSError as problem:
         raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
+    except NotReadable as problem:
+        raise CannotRun(f"{options.file} cannot be taken in. {problem}") from problem
     finally:
         database.close()
     print("Taken in: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "nothing"))
+    if left_out:
+        print(f"Left out: {left_out} without a callSid, which cannot be told from calls that the board has.")
+    if covered:
+        print(f"The gaps between these times are {'not marked as filled' if left_out else 'filled'}; see /gaps.")
     return 0
+
+
+def _import_file(database: Database, settings: Settings, path: Path, verdicts: dict[str, int]) -> int:
+    """Take in a file, counting verdicts; gives how many calls had to be left out. Raises OSError, NotReadable."""
+    left_out = 0
+    batch: list[Arrival] = []
+    with path.open("rb") as file:
+        for body in bodies_of(file):
+            if body is None:
+                left_out += 1
+                continue
+            batch.append(Arrival(now_micros(), body, read_report(body), "application/json", "import"))
+            if len(batch) == _IMPORT_BATCH:
+                _import_batch(database, settings, batch, verdicts)
+        _import_batch(database, settings, batch, verdicts)
+    return left_out
+
+
+def _covered(times: Sequence[str] | None, settings: Settings) -> tuple[int, int] | None:
+    """The stretch of time that a file has all calls of, in microseconds."""
+    if not times:
+        return None
+    first, last = (read_time(each, settings.timezone) for each in times)
+    if first is None or last is None or first >= last:
+        raise CannotRun(
+            f'--covers takes two times of {settings.timezone.key}, the earlier first, such as "2026-11-25 10:00:00" '
+            '"2026-11-25 10:20:00".'
+        )
+    return micros(first), micros(last)
 
 
 def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:

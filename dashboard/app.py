@@ -24,13 +24,15 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
-from dashboard.web import account, api, audit, call, health, hooks, live, recordings, wall
+from dashboard.watch import Watch
+from dashboard.web import account, api, audit, call, gaps, health, hooks, live, recordings, wall
 from dashboard.web import board as board_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import Callboard, now_micros
 from dashboard.web.refusals import Refusals
+from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 log = logging.getLogger(__name__)
@@ -69,11 +71,14 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     )
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
+    app.watch = Watch(app.database, settings.timezone, now)
+    app.feed.missed, app.watch.on_change = app.watch.missed, app.feed.redraw_figures
+    app.tries = Tries(app.database)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, wall, recordings, account, audit, health, api):
+    for module in (live, board_page, call, wall, recordings, account, audit, gaps, health, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)
@@ -105,7 +110,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.visits):
+        for part in (app.intake, app.feed, app.archive, app.visits, app.watch):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)
@@ -116,6 +121,7 @@ def _run_parts(app: Callboard) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app.watch.stop()
         await asyncio.to_thread(app.database.close)
 
 

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from dashboard import notices
 from dashboard.database import Database, head_of, kind_of
 from dashboard.figures import Usual
-from dashboard.filters import CallFilter
+from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.notices import Notice, Trouble
@@ -73,6 +73,8 @@ class Feed:
         self.on_news: Callable[[], None] = lambda: None
         self.last_refusal: Callable[[], notices.Refusal | None] = lambda: None
         """Whoever keeps the door tells of the last report that was turned away."""
+        self.missed: Callable[[Days], int] = lambda _: 0
+        """Whoever keeps the watch tells for how many seconds of some days nobody listened."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.today = self.now.date()
@@ -159,6 +161,7 @@ class Feed:
             listed=self.index.count(wanted, today),
             hours=self.index.hours(overview, today),
             usual=self.usual(overview),
+            missed=self.missed(wanted.days(today)),
         )
 
     @property
@@ -175,6 +178,10 @@ class Feed:
         if wanted not in self._usual:
             self._usual[wanted] = self.index.usual(wanted, minute)
         return self._usual[wanted]
+
+    def redraw_figures(self) -> None:
+        """What the strips say has changed, though no call has."""
+        self._announce()
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""

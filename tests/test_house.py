@@ -18,7 +18,7 @@ LAYERS = (
     ("app",),
     ("connect", "simulator", "users"),
     ("web",),
-    ("archive", "intake", "streams"),
+    ("archive", "intake", "streams", "watch"),
     ("feed",),
     ("ring",),
     ("render",),
@@ -37,7 +37,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "passwords", "platforms", "roles"),
+    ("disk", "gaps", "hours", "passwords", "platforms", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

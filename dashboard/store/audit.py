@@ -14,6 +14,7 @@ ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "a
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
 RECORDING_OPENED = "recording opened"
 WALL_SHARED, WALLS_ENDED = "wall shared", "wall links ended"
+GAP_FILLED, GAP_OPENED = "gap marked as filled", "gap marked as not filled"
 COMMAND_LINE = "command line"
 """Who acts where nobody is signed in: whoever may run commands on the server."""
 

@@ -17,7 +17,9 @@ from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
+from dashboard.watch import Watch
 from dashboard.web.refusals import Refusals
+from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 WEBHOOK_PATH = "/webhook/call-webhook"
@@ -36,6 +38,8 @@ class Callboard(Quart):
     archive: Archive
     refusals: Refusals
     visits: Visits
+    watch: Watch
+    tries: Tries
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False

@@ -54,7 +54,7 @@ class Renderer:
             "reason": reason_in_words,
             "tries": try_in_words,
             "phone": phone,
-            "length": length_words,
+            "span": length_words,
             "safe_url": safe_url,
             "host": host_of,
             "short_id": short_id,

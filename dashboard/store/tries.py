@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, literal, select
 from sqlmodel import Session
 
 from dashboard.models import Call, table_of
@@ -29,7 +29,13 @@ class LoneTry(NamedTuple):
 
 _call = table_of(Call)
 _before = _call.alias("before")
-_HAS_BEFORE = exists().where(_before.c.call_sid == _call.c.call_sid, _before.c.try_count == _call.c.try_count - 1)
+# Of one value, not of "*": that would look up each row's table entry, too.
+_HAS_BEFORE = (
+    select(literal(1))
+    .where(_before.c.call_sid == _call.c.call_sid, _before.c.try_count == _call.c.try_count - 1)
+    .correlate(_call)
+    .exists()
+)
 # A report without a callSid is known by its bytes: its try before it could never be found.
 _RETRIES = select(_call.c.call_sid, _call.c.try_count).where(
     _call.c.try_count > 0, _call.c.call_sid.not_like("sha256:%")

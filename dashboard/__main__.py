@@ -16,7 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import __version__
 from dashboard.app import create_app, stop
-from dashboard.callkaro.report import read_report
+from dashboard.callkaro.export import NotReadable, bodies_of
+from dashboard.callkaro.report import read_report, read_time
+from dashboard.calls import micros
 from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database
 from dashboard.forward_command import add_forward_arguments, forward
@@ -31,7 +33,8 @@ from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
-from dashboard.store.inbox import IMPORTED, Arrival, record
+from dashboard.store.inbox import Arrival, record
+from dashboard.store.watches import fill
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
@@ -78,9 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     add_user_arguments(command("user", "Make, list, disable accounts; change a password.", _user))
     add_token_arguments(command("token", "Make, list, end tokens with which programs read the board.", _token))
     made = command(
-        "import", "Take in a file of reports, one JSON body a line, as if the platform had sent them.", _import
+        "import",
+        "Take in a file of reports, one JSON body a line, as if the platform had sent them; or what CallKaro's "
+        "`ck calls list --json` and `ck calls export` write, if it has each call's callSid.",
+        _import,
     )
     made.add_argument("file", type=Path)
+    made.add_argument(
+        "--covers",
+        nargs=2,
+        metavar=("FROM", "TO"),
+        help="the file has all calls between these times of the board's zone: the gaps between them are filled",
+    )
     add_forward_arguments(command("forward", "How the targets stand that reports are handed on to.", _forward))
     add_rebuild_arguments(command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild))
     add_backup_arguments(command("backup", "Copy the database into one file, while the board runs.", _backup))
@@ -225,23 +237,54 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
+    covered = _covered(options.covers, settings)
     database = _open(settings)
     verdicts: dict[str, int] = {}
     try:
-        with options.file.open("rb") as lines:
-            batch: list[Arrival] = []
-            for line in lines:
-                if body := line.strip():
-                    batch.append(Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED))
-                if len(batch) == _IMPORT_BATCH:
-                    _import_batch(database, settings, batch, verdicts)
-            _import_batch(database, settings, batch, verdicts)
+        left_out = _import_file(database, settings, options.file, verdicts)
+        if covered and not left_out:
+            patiently(database, database.write_now, partial(fill, start=covered[0], end=covered[1], now=now_micros()))
     except OSError as problem:
         raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
+    except NotReadable as problem:
+        raise CannotRun(f"{options.file} cannot be taken in. {problem}") from problem
     finally:
         database.close()
     print("Taken in: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "nothing"))
+    if left_out:
+        print(f"Left out: {left_out} without a callSid, which cannot be told from calls that the board has.")
+    if covered:
+        print(f"The gaps between these times are {'not marked as filled' if left_out else 'filled'}; see /gaps.")
     return 0
+
+
+def _import_file(database: Database, settings: Settings, path: Path, verdicts: dict[str, int]) -> int:
+    """Take in a file, counting verdicts; gives how many calls had to be left out. Raises OSError, NotReadable."""
+    left_out = 0
+    batch: list[Arrival] = []
+    with path.open("rb") as file:
+        for body in bodies_of(file):
+            if body is None:
+                left_out += 1
+                continue
+            batch.append(Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED))
+            if len(batch) == _IMPORT_BATCH:
+                _import_batch(database, settings, batch, verdicts)
+        _import_batch(database, settings, batch, verdicts)
+    return left_out
+
+
+def _covered(times: Sequence[str] | None, settings: Settings) -> tuple[int, int] | None:
+    """The stretch of time that a file has all calls of, in microseconds."""
+    if not times:
+        return None
+    first, last = (read_time(each, settings.timezone) for each in times)
+    if first is None or last is None or first >= last:
+        raise CannotRun(
+            f'--covers takes two times of {settings.timezone.key}, the earlier first, such as "2026-11-25 10:00:00" '
+            '"2026-11-25 10:20:00".'
+        )
+    return micros(first), micros(last)
 
 
 def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:

@@ -27,6 +27,7 @@ from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
+from dashboard.watch import Watch
 from dashboard.web import (
     account,
     accounts,
@@ -35,6 +36,7 @@ from dashboard.web import (
     call,
     erase,
     export,
+    gaps,
     health,
     hooks,
     inbox,
@@ -57,6 +59,7 @@ from dashboard.web.pages import problem_page
 from dashboard.web.parts import Callboard, now_micros
 from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.refusals import Refusals
+from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 log = logging.getLogger(__name__)
@@ -104,6 +107,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         # More than one batch takes: the writer is behind, and what is handed on would write too.
         is_busy=lambda: app.intake.waiting > LARGEST_BATCH,
     )
+    app.watch = Watch(app.database, settings.timezone, now)
+    app.feed.missed, app.watch.on_change = app.watch.missed, app.feed.redraw_figures
+    app.tries = Tries(app.database)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
     app.feed.last_refusal = lambda: app.refusals.last
@@ -113,7 +119,21 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
     # Werkzeug answers `//audit` with a redirect to whatever Host was sent.
     app.url_map.merge_slashes = False
-    people = (live, board_page, call, number, wall, recordings, account, accounts, audit, erase, tokens, forward_page)
+    people = (
+        live,
+        board_page,
+        call,
+        number,
+        wall,
+        recordings,
+        account,
+        accounts,
+        audit,
+        erase,
+        tokens,
+        forward_page,
+        gaps,
+    )
     inboxes = (inbox, inbox_live, replay)
     for module in (*people, *inboxes, health, api, export, openapi):
         app.register_blueprint(module.blueprint)
@@ -149,7 +169,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits):
+        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits, app.watch):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)
@@ -160,6 +180,7 @@ def _run_parts(app: Callboard) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app.watch.stop()
         await asyncio.to_thread(app.database.close)
 
 

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from dashboard import notices
 from dashboard.database import Database, epoch_of, head_of, kind_of
 from dashboard.figures import Usual
-from dashboard.filters import CallFilter
+from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
@@ -87,6 +87,8 @@ class Feed:
         """Whoever keeps the door tells of the last report that was turned away."""
         self.targets: Callable[[], Sequence[notices.Target]] = tuple
         """Whoever hands reports on tells how the targets stand."""
+        self.missed: Callable[[Days], int] = lambda _: 0
+        """Whoever keeps the watch tells for how many seconds of some days nobody listened."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.today = self.now.date()
@@ -180,6 +182,7 @@ class Feed:
             listed=self.index.count(wanted, today),
             hours=self.index.hours(overview, today),
             usual=self.usual(overview),
+            missed=self.missed(wanted.days(today)),
         )
 
     @property
@@ -196,6 +199,10 @@ class Feed:
         if wanted not in self._usual:
             self._usual[wanted] = self.index.usual(wanted, minute)
         return self._usual[wanted]
+
+    def redraw_figures(self) -> None:
+        """What the strips say has changed, though no call has."""
+        self._announce()
 
     def outside(self, wanted: CallFilter) -> str:
         """How many calls there are in the view and in all, for the line about calls outside it."""

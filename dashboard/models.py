@@ -249,6 +249,21 @@ class ForwardAside(SQLModel, table=True):
     __table_args__ = (Index("forward_aside_state", "state", "target"), Index("forward_aside_inbox", "inbox_id"))
 
 
+class Watch(SQLModel, table=True):
+    """From when to when a process could store; with `filled_at`, when none could, but what was missed was brought in.
+
+    Nobody may take the id of a row that is gone: a process that comes back late would go on with another's.
+    """
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    started_at: int = big()
+    last_at: int = big()
+    ending: str = text()
+    filled_at: int | None = maybe_big()
+
+    __table_args__ = {"sqlite_autoincrement": True}
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table of a model, for statements that are made once and run on every webhook.
 

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
 from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
+from dashboard.gaps import length_words
 from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, as_it_is, masked
 from dashboard.measures import lag, size
@@ -59,6 +60,7 @@ class Renderer:
             "reason": reason_in_words,
             "tries": try_in_words,
             "phone": phone,
+            "span": length_words,
             "safe_url": safe_url,
             "host": host_of,
             "short_id": short_id,
@@ -125,25 +127,49 @@ class Renderer:
         return f'<hx-partial hx-target="{target}" hx-swap="outerMorph">{html}</hx-partial>'
 
     def figures(
-        self, figures: Figures, wanted: CallFilter, *, listed: int, hours: Sequence[int], usual: Usual | None
+        self,
+        figures: Figures,
+        wanted: CallFilter,
+        *,
+        listed: int,
+        hours: Sequence[int],
+        usual: Usual | None,
+        missed: int = 0,
     ) -> str:
-        """`hours` are the calls of each hour of the day; `usual` is there for a view of today alone."""
+        """`hours` are the calls of each hour of the day; `usual` is there for a view of today alone.
+
+        `missed` is for how many seconds of the view's days nobody listened.
+        """
         return self._figures.render(
             figures=figures._asdict(),
             wanted=wanted,
             listed=listed,
             hours=hours,
             usual=usual and usual._asdict(),
+            missed=missed,
             link=partial(link, wanted),
         )
 
     def wall(
-        self, figures: Figures, wanted: CallFilter, rows: Sequence[CallRow], *, notices: str, usual: Usual | None
+        self,
+        figures: Figures,
+        wanted: CallFilter,
+        rows: Sequence[CallRow],
+        *,
+        notices: str,
+        usual: Usual | None,
+        missed: int = 0,
     ) -> str:
         """Nobody sees numbers on a wall."""
         masked_rows = [masked_row(row) for row in rows]
         return self.page(
-            "_wall.html", figures=figures, wanted=wanted, rows=masked_rows, notices=self.markup(notices), usual=usual
+            "_wall.html",
+            figures=figures,
+            wanted=wanted,
+            rows=masked_rows,
+            notices=self.markup(notices),
+            usual=usual,
+            missed=missed,
         )
 
     def notices(self, notices: Sequence[Notice]) -> str:

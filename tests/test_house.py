@@ -19,7 +19,7 @@ LAYERS = (
     ("connect", "forward_command", "safekeeping", "simulator", "users"),
     ("web",),
     ("erasure", "tokens"),
-    ("accounts", "archive", "forward", "intake", "streams", "upkeep"),
+    ("accounts", "archive", "forward", "intake", "streams", "upkeep", "watch"),
     ("feed",),
     ("ring", "told"),
     ("render",),
@@ -40,7 +40,7 @@ LAYERS = (
     ("connections",),
     ("models", "settings", "sse", "zones"),
     ("targets",),
-    ("disk", "hours", "links", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
+    ("disk", "gaps", "hours", "links", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

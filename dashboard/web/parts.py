@@ -19,8 +19,10 @@ from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
+from dashboard.watch import Watch
 from dashboard.web.openings import Who
 from dashboard.web.refusals import Refusals
+from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 WEBHOOK_PATH = "/webhook/call-webhook"
@@ -42,6 +44,8 @@ class Callboard(Quart):
     refusals: Refusals
     visits: Visits
     openings: dict[str, Who]
+    watch: Watch
+    tries: Tries
     hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False

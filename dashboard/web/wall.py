@@ -93,7 +93,8 @@ async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: Call
     overview = wanted.with_values("figure", ())
     figures, usual = feed.index.figures(overview, today), feed.usual(overview)
     rows = await database.read(partial(rows_by_id, ids=ids))
-    return draw.wall(figures, wanted, rows, notices=feed.silence, usual=usual)
+    missed = feed.missed(wanted.days(today))
+    return draw.wall(figures, wanted, rows, notices=feed.silence, usual=usual, missed=missed)
 
 
 def _draw(wanted: CallFilter, key: str) -> Callable[[], Awaitable[str | None]]:

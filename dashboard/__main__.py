@@ -33,7 +33,7 @@ from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
-from dashboard.store.inbox import Arrival, record
+from dashboard.store.inbox import IMPORTED, Arrival, record
 from dashboard.store.watches import fill
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user

@@ -161,7 +161,7 @@ def test_a_notice_comes_after_ten_minutes_or_with_what_was_set_aside() -> None:
     assert words(None) == words(9) == ""
     assert words(10).startswith("crm has taken no report for 10 minutes: crm.example answered 503.")
     assert "for 26 hours" in words(26 * 60)
-    assert words(None, 1) == "1 report was set aside that crm did not take. What to do stands on /forward."
+    assert words(None, 1) == "1 report was set aside that crm did not take."
     assert "2 reports were" in words(30, 2)
 
 

@@ -16,20 +16,23 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from dashboard.archive import Archive
 from dashboard.database import Database
+from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.intake import Intake
 from dashboard.migrations import migrate
+from dashboard.notices import Notice, short_of_room
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
 from dashboard.streams import Streams
-from dashboard.web import account, api, audit, call, health, hooks, live, recordings, wall
+from dashboard.web import account, api, audit, call, health, hooks, live, metrics, recordings, wall
 from dashboard.web import board as board_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard, harden
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.parts import Callboard, RecordingCounts, now_micros
+from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
 from dashboard.web.visits import Visits
 
@@ -63,7 +66,10 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         static_version=_version_of(static),
     )
     app.keep = Keep(settings.data_folder / "recordings")
-    app.intake = Intake(app.database, settings.source_timezone)
+    # Recordings end long before reports do.
+    app.keep.low_water = max(app.keep.low_water, 2 * settings.disk_reserve)
+    app.reserve = Reserve(app.database.folder, settings.disk_reserve)
+    app.intake = Intake(app.database, settings.source_timezone, app.reserve)
     app.feed = Feed(
         app.database, app.draw, now, source_zone=settings.source_timezone.key, calling_hours=settings.calling_hours
     )
@@ -71,9 +77,12 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
+    app.readiness = Readiness(app.database)
+    app.recording_counts = RecordingCounts()
     app.feed.last_refusal = lambda: app.refusals.last
+    app.feed.room = partial(_room, app)
     app.hooks = hooks.Hooks(app.intake, settings, app.refusals)
-    for module in (live, board_page, call, wall, recordings, account, audit, health, api):
+    for module in (live, board_page, call, wall, recordings, account, audit, health, metrics, api):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.before_request(guard)
@@ -144,6 +153,13 @@ def _version_of(folder: Path) -> str:
         if path.is_file():
             sha.update(path.read_bytes())
     return sha.hexdigest()[:12]
+
+
+def _room(app: Callboard) -> Notice | None:
+    """What people are to know of the disk: the database's own when it refuses reports, else the recordings'."""
+    if app.reserve.is_short():
+        return short_of_room(app.reserve.free, refuses=True, keeps=False)
+    return short_of_room(app.archive.room.free, refuses=False, keeps=not app.archive.room.is_short())
 
 
 async def _explain(problem: HTTPException) -> ResponseReturnValue:

@@ -21,6 +21,7 @@ from dashboard.figures import Usual
 from dashboard.filters import CallFilter
 from dashboard.hours import CallingHours
 from dashboard.index import Index
+from dashboard.measures import Histogram
 from dashboard.notices import Notice, Trouble
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
@@ -73,6 +74,10 @@ class Feed:
         self.on_news: Callable[[], None] = lambda: None
         self.last_refusal: Callable[[], notices.Refusal | None] = lambda: None
         """Whoever keeps the door tells of the last report that was turned away."""
+        self.room: Callable[[], Notice | None] = lambda: None
+        """Whoever writes to the disk tells when it runs full."""
+        self.lag = Histogram(1, 5, 15, 60, 300, 1800, 7200, 86400)
+        """Seconds from the end of each new call to its report, of all that this process has seen come."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.today = self.now.date()
@@ -204,6 +209,7 @@ class Feed:
             if row.seq == row.created_seq:
                 ended_at = row.at + (row.duration_seconds or 0) * 1_000_000
                 self._zone_doubt.hear(ended_at=ended_at, received_at=row.received_at)
+                self.lag.observe((row.received_at - ended_at) / 1_000_000)
         self.ring.extend(frames)
         self.head = head
 
@@ -233,11 +239,13 @@ class Feed:
             self.silence = self._draw.notices([notice for notice in found if notice.kind == "silence"])
 
     def _notices(self) -> list[Notice]:
-        now = self.now
+        now, room = self.now, self.room()
         if self.is_new:
-            return [notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)]
+            found_new = room, notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)
+            return [notice for notice in found_new if notice]
         doubt = self._zone_doubt.sentence(self._source_zone)
         found = (
+            room,
             notices.refused(self.last_refusal(), now),
             notices.trouble(self._trouble, now),
             notices.silence(self._calling_hours, self._last_report_at, now),

@@ -16,7 +16,7 @@ TROUBLE_MINUTES = 60
 
 
 class Notice(NamedTuple):
-    """A sentence, and what kind it is: waiting, arrived, trouble, silence, clock."""
+    """A sentence, and what kind it is: waiting, arrived, trouble, silence, clock, disk."""
 
     kind: str
     words: str
@@ -85,6 +85,24 @@ def silence(hours: CallingHours | None, last_at: int | None, now: datetime) -> N
         f"Nothing received for {minutes} minutes, in calling hours; the last report came at {last:%H:%M}{day}. "
         "If calls are running, check the webhook in CallKaro.",
     )
+
+
+def short_of_room(free: int, *, refuses: bool, keeps: bool) -> Notice | None:
+    """A disk that runs full: whether reports are refused, whether recordings are still kept. `free` in bytes."""
+    left = f"{free // 2**20:,} MiB left"
+    if refuses:
+        return Notice(
+            "disk",
+            f"The disk is nearly full ({left}), so reports are refused. Free some space on the server: they are taken "
+            "in again by themselves, but those that are refused now may never be sent again.",
+        )
+    if not keeps:
+        return Notice(
+            "disk",
+            f"The disk runs low ({left}): recordings are not fetched for now, so that there is room for reports. "
+            "Free some space on the server, and they come in by themselves.",
+        )
+    return None
 
 
 def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:

@@ -16,6 +16,7 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
+    ("doctor",),
     ("connect", "simulator", "users"),
     ("web",),
     ("archive", "intake", "streams"),
@@ -37,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("disk", "hours", "passwords", "platforms", "roles"),
+    ("crew", "disk", "hours", "logs", "machine", "measures", "passwords", "platforms", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

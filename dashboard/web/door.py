@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -28,6 +30,10 @@ OPEN_ENDPOINTS = frozenset({"static_file", "health.healthz", "health.readyz", "a
 
 # A shared wall opens these two, and only for its own filter.
 WALL_ENDPOINTS = frozenset({"wall.show_wall", "wall.wall_live"})
+
+# A program that watches the board opens this one with DASHBOARD_METRICS_TOKEN. That it asks from this machine is not
+# enough where there are accounts: a proxy here that names no one would open it to the world.
+METRICS_ENDPOINT = "metrics.metrics"
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
@@ -104,7 +110,7 @@ async def guard() -> ResponseReturnValue | None:
         return None
     if not await _has_accounts():
         return None if is_ours else Response(local_only_sentence(), 403, content_type="text/plain; charset=utf-8")
-    if request.endpoint in OPEN_ENDPOINTS:
+    if request.endpoint in OPEN_ENDPOINTS or (request.endpoint == METRICS_ENDPOINT and _has_metrics_token()):
         return None
     g.signed_in = await _signed_in()
     if g.signed_in is not None or (request.endpoint in WALL_ENDPOINTS and await _has_wall_key()):
@@ -127,6 +133,23 @@ async def _has_wall_key() -> bool:
         return query is not None and read_filter(request.args.items(multi=True)).query() == query
     except BadFilter:
         return False
+
+
+_wrong_tokens = Slowdown(most=30, seconds=60)
+
+
+def _has_metrics_token() -> bool:
+    """Whether this request bears DASHBOARD_METRICS_TOKEN; an address that guesses is not listened to for a minute."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    wanted = board().settings.metrics_token
+    if not wanted or scheme.lower() != "bearer" or _wrong_tokens.is_over(visitor_address()):
+        return False
+    # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
+    sha, sha_wanted = (hashlib.sha256(each.encode("utf-8", "surrogateescape")).digest() for each in (given, wanted))
+    if hmac.compare_digest(sha, sha_wanted):
+        return True
+    _wrong_tokens.is_too_much(visitor_address())
+    return False
 
 
 def cookie_name() -> str:
@@ -221,7 +244,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     sign_in = url_for("account.sign_in", next=asked_for)
     if request.endpoint in ("live.live", "wall.wall_live") or "HX-Request" in request.headers:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
-    if request.endpoint == "recordings.recording" or request.path.startswith("/api/"):
+    if request.endpoint in ("recordings.recording", METRICS_ENDPOINT) or request.path.startswith("/api/"):
         return Response(b"", 401)
     if request.method not in ("GET", "HEAD"):
         # Never a redirect: a sender that follows it is answered 200 by the sign-in page, and takes that for success.

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from dashboard.connect.running import RunningServer
 from dashboard.database import Database
-from dashboard.doctor.finding import Finding, bad, doubt, good
+from dashboard.doctor.finding import DOUBT, GOOD, Finding, bad, doubt, good
 from dashboard.settings import CONNECT_COMMAND, Settings
 from dashboard.store import audit
 from dashboard.store.accounts import accounts, end_session, find_account, start_session
@@ -34,7 +34,7 @@ def check_outside(settings: Settings) -> Iterator[Finding]:
     if settings.webhook_secrets:
         with RunningServer(settings) as server:
             seen = server.look()
-            yield Finding("✓" if seen.state == "ready" else "!", server.in_words(seen).replace("\n\n", " "))
+            yield Finding(GOOD if seen.state == "ready" else DOUBT, server.in_words(seen).replace("\n\n", " "))
     if not settings.public_url:
         if not settings.is_local:
             yield doubt(f"DASHBOARD_PUBLIC_URL is not set: what to paste into CallKaro lacks it. {CONNECT_COMMAND}")

@@ -21,8 +21,8 @@ from dashboard.figures import Usual
 from dashboard.filters import CallFilter
 from dashboard.hours import CallingHours
 from dashboard.index import Index
-from dashboard.measures import Histogram
 from dashboard.notices import Notice, Trouble
+from dashboard.prometheus import Histogram
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
 from dashboard.store.calls import CallRow, changed_since, facts_after

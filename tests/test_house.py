@@ -38,7 +38,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("links", "models", "settings", "sse", "zones"),
-    ("crew", "disk", "hours", "logs", "machine", "measures", "passwords", "platforms", "roles"),
+    ("crew", "disk", "hours", "logs", "machine", "prometheus", "passwords", "platforms", "roles"),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from dashboard.callkaro.report import Ignored, Unreadable, read_report
 from dashboard.intake import WAIT_SECONDS, Intake, NotStored
-from dashboard.measures import Histogram
+from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
 from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, is_this_machine, local_only_sentence

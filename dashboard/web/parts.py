@@ -14,7 +14,7 @@ from dashboard.database import Database
 from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.intake import Intake
-from dashboard.measures import Histogram
+from dashboard.prometheus import Histogram
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings

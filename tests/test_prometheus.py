@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.measures import Histogram, as_text, counted_by, counter, gauge, histogram
+from dashboard.prometheus import Histogram, as_text, counted_by, counter, gauge, histogram
 
 LINE = re.compile(
     r"# (HELP|TYPE) [a-z_]+ [^\n]+"

@@ -1,4 +1,4 @@
-"""The command line: serve · demo · connect · simulate · migrate · user · token · import · forward · rebuild ·
+"""The command line: serve · demo · connect · doctor · simulate · migrate · user · token · import · forward · rebuild ·
 backup · restore · prune · erase."""
 
 from __future__ import annotations
@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -14,13 +13,14 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import __version__
+from dashboard import __version__, logs
 from dashboard.app import create_app, stop
 from dashboard.callkaro.export import NotReadable, bodies_of
 from dashboard.callkaro.report import read_report, read_time
 from dashboard.calls import micros
 from dashboard.connect.command import add_connect_arguments, connect
 from dashboard.database import Database
+from dashboard.doctor.command import doctor
 from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.safekeeping.backup import add_backup_arguments, backup
@@ -45,9 +45,7 @@ _IMPORT_BATCH = 200
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.set_up("text")
     try:
         code: int = options.run(options)
     except (CannotRun, CannotListen, BadSetting, NewerSchema, NotCopied) as problem:
@@ -76,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
             "connect", "Say what to paste into CallKaro, make what is missing, and wait for the first report.", _connect
         )
     )
+    command("doctor", "Look for what is set up wrong, and say how to mend it; whether the server runs or not.", _doctor)
     add_simulate_arguments(command("simulate", "Send simulated calls, or a file of reports, to a board.", _simulate))
     command("migrate", "Bring the database up to date.", _migrate)
     add_user_arguments(command("user", "Make, list, disable accounts; change a password.", _user))
@@ -106,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(_: argparse.Namespace) -> int:
     settings = Settings.from_env()
+    logs.set_up(settings.log)
     _refuse_open_board(settings)
     database = _open(settings)
     database.close()
@@ -210,6 +210,10 @@ def _migrate(_: argparse.Namespace) -> int:
 
 def _connect(options: argparse.Namespace) -> int:
     return connect(options, _open)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    return doctor()
 
 
 def _user(options: argparse.Namespace) -> int:

@@ -16,11 +16,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from dashboard.archive import Archive
 from dashboard.database import Database
+from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import LARGEST_BATCH, Intake
 from dashboard.migrations import migrate
-from dashboard.notices import Target
+from dashboard.notices import Notice, Target, short_of_room
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
@@ -42,6 +43,7 @@ from dashboard.web import (
     inbox,
     inbox_live,
     live,
+    metrics,
     number,
     openapi,
     recordings,
@@ -56,8 +58,9 @@ from dashboard.web.door import guard
 from dashboard.web.headers import harden
 from dashboard.web.openings import Who, open_to, openings_of
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.parts import Callboard, RecordingCounts, now_micros
 from dashboard.web.plain import is_for_programs, refuse
+from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
@@ -92,7 +95,10 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         static_version=_version_of(static),
     )
     app.keep = Keep(settings.data_folder / "recordings")
-    app.intake = Intake(app.database, settings.source_timezone)
+    # Recordings end long before reports do.
+    app.keep.low_water = max(app.keep.low_water, 2 * settings.disk_reserve)
+    app.reserve = Reserve(app.database.folder, settings.disk_reserve)
+    app.intake = Intake(app.database, settings.source_timezone, app.reserve)
     app.feed = Feed(
         app.database, app.draw, now, source_zone=settings.source_timezone.key, calling_hours=settings.calling_hours
     )
@@ -112,7 +118,10 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.tries = Tries(app.database)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
+    app.readiness = Readiness(app.database)
+    app.recording_counts = RecordingCounts()
     app.feed.last_refusal = lambda: app.refusals.last
+    app.feed.room = partial(_room, app)
     app.feed.targets = lambda: [
         Target(each.target, each.failing_since, each.answer, each.aside) for each in app.forward.standing
     ]
@@ -135,7 +144,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         gaps,
     )
     inboxes = (inbox, inbox_live, replay)
-    for module in (*people, *inboxes, health, api, export, openapi):
+    for module in (*people, *inboxes, health, metrics, api, export, openapi):
         app.register_blueprint(module.blueprint)
     _serve_static(app, static)
     app.openings = openings_of(app.view_functions)
@@ -210,6 +219,13 @@ def _version_of(folder: Path) -> str:
         if path.is_file():
             sha.update(path.read_bytes())
     return sha.hexdigest()[:12]
+
+
+def _room(app: Callboard) -> Notice | None:
+    """What people are to know of the disk: the database's own when it refuses reports, else the recordings'."""
+    if app.reserve.is_short():
+        return short_of_room(app.reserve.free, refuses=True, keeps=False)
+    return short_of_room(app.archive.room.free, refuses=False, keeps=not app.archive.room.is_short())
 
 
 async def _explain(problem: HTTPException) -> ResponseReturnValue:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from dashboard.database import Database, is_away, kind_of
+from dashboard.disk import Reserve
 from dashboard.models import Recording
 from dashboard.recordings.fetch import Fetched, Outcome, Refused, fetch_recording
 from dashboard.recordings.keep import Keep
@@ -33,6 +34,8 @@ class Archive:
     def __init__(self, database: Database, keep: Keep, allowed_hosts: tuple[str, ...]) -> None:
         self._database = database
         self._keep = keep
+        self.room = Reserve(keep.folder, keep.low_water)
+        """What recordings leave free; reports go on far below it."""
         self._allowed_hosts = allowed_hosts
         self._under_way = 0
         self._notes: list[Note] = []
@@ -49,7 +52,8 @@ class Archive:
 
     async def _round(self) -> list[Recording]:
         """Write down what has ended since the last round, and claim what is due."""
-        free = AT_ONCE - self._under_way
+        # While there is no room nothing is claimed: nine attempts would run out, and a disk can stay full for days.
+        free = 0 if self.room.is_short() else AT_ONCE - self._under_way
         notes, self._notes = self._notes, []
         try:
             if not notes and not (free and await self._database.read(any_due)):

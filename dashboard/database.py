@@ -14,21 +14,23 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread, Timer
+from threading import Event, Thread
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 import psycopg
 from sqlalchemy import Connection, Engine, bindparam, event, make_url, select, text, update
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 from sqlmodel import Session, create_engine
 
+from dashboard.crew import Crew
+from dashboard.logs import kind_of as kind_of
 from dashboard.models import Clock, table_of
 
 T = TypeVar("T")
@@ -44,8 +46,12 @@ _UPGRADE_WAIT_SECONDS = 30
 _LOG_PAGES = 4000
 # Where SQLite puts the locks of its readers, in every file; it is part of the format.
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
-# How long a stopping process waits for what the database is doing before it hangs up.
+# How long a stopping process waits for what the database is doing before it hangs up, and then before it leaves.
 _CLOSE_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
+WRITE_SECONDS = 3.5
+"""How long a write may take before its thread and connection are given up: by then nobody waits for it any more."""
+READ_SECONDS = 10.0
 _FOLD_SECONDS = 5.0
 
 
@@ -58,19 +64,12 @@ _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 def is_away(problem: BaseException) -> bool:
     """Whether a failure is the storage's (locked, full, gone, frozen), not the data's: worth trying again as it is."""
-    if isinstance(problem, PoolTimeout | InterfaceError):
+    if isinstance(problem, PoolTimeout | InterfaceError | OSError):
         return True
     if isinstance(problem, OperationalError):
         # psycopg counts "too large for PostgreSQL" (class 54) as operational; tried again it would end the same.
         return not (getattr(problem.orig, "sqlstate", None) or "").startswith("54")
     return isinstance(problem, DBAPIError) and problem.connection_invalidated
-
-
-def kind_of(problem: BaseException) -> str:
-    """What a failure is, fit for the log: its text can quote the row, and so somebody's call."""
-    orig = getattr(problem, "orig", None) or problem
-    code = getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
-    return f"{type(orig).__name__} ({code})" if code else type(orig).__name__
 
 
 def tick(session: Session, numbers: int) -> int:
@@ -146,17 +145,22 @@ def is_in_use(file: Path) -> bool:
 class Database:
     """One process's way to the database: `await read(fn)` and `await write(fn)`, where fn takes a session."""
 
-    def __init__(self, url: str) -> None:
-        """Connects to nothing yet. Raises OSError where the folder of a SQLite file cannot be made."""
+    def __init__(self, url: str, *, write_seconds: float = WRITE_SECONDS, read_seconds: float = READ_SECONDS) -> None:
+        """Connects to nothing yet. Raises OSError where the folder of a SQLite file cannot be made.
+
+        What has not come back after so many seconds is given up: its thread and connection are left behind.
+        """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # PostgreSQL's, those that write (True) apart from those that read.
+        self._lines: dict[bool, WeakSet[psycopg.Connection[Any]]] = {True: WeakSet(), False: WeakSet()}
+        self._old_pools: list[Pool] = []
         self._read_engine = self._engine(writes=False)
         self._write_engine = self._engine(writes=True)
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._readers = Crew("read", READERS, patience=read_seconds, start_over=partial(self._start_over, writes=False))
+        self._writer = Crew("write", 1, patience=write_seconds, start_over=partial(self._start_over, writes=True))
         self._changed = asyncio.Event()
         self._version = 0
-        self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
         self._listener: Thread | None = None
         self._closing = Event()
 
@@ -165,13 +169,21 @@ class Database:
         """Where the data is, fit to be shown: no password."""
         return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where a SQLite file lies; None where the database has a disk of its own."""
+        return Path(str(self.url.database)).parent if self.is_sqlite else None
+
     async def read(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` on a reader thread: all it reads is of one moment."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, fn)
+        """Run `fn` on a reader thread: all it reads is of one moment. Raises StandsStill, an OSError."""
+        return await self._readers.do(partial(self.read_now, fn))
 
     async def write(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` on the writer thread, in one transaction; back only once it is committed and on the disk."""
-        result = await asyncio.get_running_loop().run_in_executor(self._writer, self.write_now, fn)
+        """Run `fn` on the writer thread, in one transaction; back only once it is committed and on the disk.
+
+        Raises StandsStill, an OSError, where that takes too long: it may be committed yet.
+        """
+        result = await self._writer.do(partial(self.write_now, fn))
         self._changed.set()
         return result
 
@@ -192,7 +204,8 @@ class Database:
             try:
                 with connection.begin():
                     if not self.is_sqlite:
-                        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+                        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                            connection.execute(text(f"SELECT set_config('{limit}', '0', true)"))
                         connection.execute(text(f"SELECT set_config('lock_timeout', '{_UPGRADE_WAIT_SECONDS}s', true)"))
                         connection.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
                     yield connection
@@ -227,7 +240,7 @@ class Database:
         thing: its own housekeeping (VACUUM, checkpoints) clears erased rows away in time.
         """
         until = time.monotonic() + _FOLD_SECONDS
-        while self.is_sqlite and not await asyncio.get_running_loop().run_in_executor(self._writer, self._fold_now):
+        while self.is_sqlite and not await self._writer.do(self._fold_now):
             if time.monotonic() > until:
                 return False
             # Between two attempts, not in one: webhooks are written meanwhile.
@@ -264,12 +277,16 @@ class Database:
     def close(self) -> None:
         """Finish what is being written and let go of every connection; without it a process can hang at its end."""
         self._closing.set()
-        hang_up = Timer(_CLOSE_SECONDS, self._hang_up)
-        hang_up.daemon = True
-        hang_up.start()
-        self._writer.shutdown(wait=True, cancel_futures=True)
-        self._readers.shutdown(wait=True, cancel_futures=True)
-        hang_up.cancel()
+        crews = (self._writer, self._readers)
+        for crew in crews:
+            crew.stop()
+        if not _all_end(crews, _CLOSE_SECONDS):
+            self._hang_up(writes=True)
+            self._hang_up(writes=False)
+            if not _all_end(crews, _LEAVE_SECONDS):
+                log.warning("closed while the database stands still: what was being written may be lost")
+        for pool in self._old_pools:
+            pool.dispose()
         self._read_engine.dispose()
         self._write_engine.dispose()
         if self._listener:
@@ -278,6 +295,8 @@ class Database:
     def _engine(self, *, writes: bool) -> Engine:
         if self.is_sqlite:
             return _sqlite_engine(self.url, writes=writes)
+        # A line that breaks in mid-write would leave the clock's row locked until TCP gives up, hours later.
+        idle = " -c idle_in_transaction_session_timeout=5000" if writes else ""
         engine = create_engine(
             self.url,
             hide_parameters=True,
@@ -289,16 +308,34 @@ class Database:
             connect_args={
                 "connect_timeout": 2,
                 "tcp_user_timeout": 3000,
-                "options": "-c statement_timeout=3000 -c lock_timeout=3000 -c synchronous_commit=on -c timezone=UTC",
+                "options": "-c statement_timeout=3000 -c lock_timeout=3000 -c synchronous_commit=on -c timezone=UTC"
+                + idle,
             },
         )
-        event.listen(engine, "connect", lambda connection, _: self._connections.add(connection))
+
+        @event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, _record: object, args: Any, options: Any) -> Any:
+            # Not at "connect": SQLAlchemy asks the server a few things before that, and can wait for ever there too.
+            connection = dialect.connect(*args, **options)
+            self._lines[writes].add(connection)
+            return connection
+
         return engine
 
-    def _hang_up(self) -> None:
+    def _start_over(self, *, writes: bool) -> None:
+        """Let go of every connection of these threads: one of them stands still, and its thread was left behind."""
+        self._hang_up(writes=writes)
+        engine = self._write_engine if writes else self._read_engine
+        self._old_pools.append(engine.pool)
+        engine.dispose(close=False)
+        # What was left behind comes back to its old pool, if ever.
+        for pool in self._old_pools:
+            pool.dispose()
+
+    def _hang_up(self, *, writes: bool) -> None:
         # A PostgreSQL that stands still acknowledges every byte and never answers: no timeout of its own or of the
-        # network's ends such a wait, and the thread in it would keep the process from ending.
-        for connection in list(self._connections):
+        # network's ends such a wait, and the thread in it would wait for ever.
+        for connection in list(self._lines[writes]):
             with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
 
@@ -306,8 +343,8 @@ class Database:
         # `data_version` tells one connection of the commits of others: asked of the only connection that writes here,
         # it speaks of other processes alone.
         try:
-            version = await asyncio.get_running_loop().run_in_executor(self._writer, self._writer_version)
-        except (DBAPIError, sqlite3.Error):
+            version = await self._writer.do(self._writer_version)
+        except (DBAPIError, sqlite3.Error, OSError):
             return True
         changed, self._version = version != self._version, version
         return changed
@@ -340,6 +377,11 @@ class Database:
         self._listener.start()
 
 
+def _all_end(crews: Iterable[Crew], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    return all(crew.wait(until - time.monotonic()) for crew in crews)
+
+
 def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -352,8 +394,19 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connect_args={"check_same_thread": False, "timeout": _LOCK_WAIT_SECONDS, "isolation_level": None},
     )
 
+    was_open = False
+
+    @event.listens_for(engine, "do_connect")
+    def refuse_to_make_another(*_: object) -> None:
+        # Where our file was moved away SQLite makes an empty one, and whoever puts ours back would lose what is in it.
+        if was_open and _identity(url) is None:
+            raise FileNotFoundError(errno.ENOENT, "the database file is gone", str(url.database))
+
     @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: object) -> None:
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        nonlocal was_open
+        was_open = True
+        record.info["file"] = _identity(url)
         _use_write_ahead_log(connection)
         # FULL is one fdatasync a commit; NORMAL loses the last commits when the power goes.
         connection.execute("PRAGMA synchronous=FULL")
@@ -366,6 +419,12 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         else:
             connection.execute("PRAGMA query_only=ON")
 
+    @event.listens_for(engine, "checkout")
+    def look_again(_connection: object, record: ConnectionPoolEntry, _: object) -> None:
+        # An open file can be deleted, or another be put in its place: writing on into it is losing what is written.
+        if record.info["file"] != _identity(url):
+            raise DisconnectionError
+
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         # A deferred transaction that reads first and then writes fails at once with "database is locked" when
@@ -373,6 +432,15 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _identity(url: Any) -> tuple[int, int] | None:
+    """Which file the path leads to now; None when there is none."""
+    try:
+        found = os.stat(url.database)  # noqa: PTH116 - before every transaction, and a Path costs more than the question
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
+from dashboard.prometheus import Histogram
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
 from dashboard.store.calls import CallRow, facts_after
@@ -89,6 +90,10 @@ class Feed:
         """Whoever hands reports on tells how the targets stand."""
         self.missed: Callable[[Days], int] = lambda _: 0
         """Whoever keeps the watch tells for how many seconds of some days nobody listened."""
+        self.room: Callable[[], Notice | None] = lambda: None
+        """Whoever writes to the disk tells when it runs full."""
+        self.lag = Histogram(1, 5, 15, 60, 300, 1800, 7200, 86400)
+        """Seconds from the end of each new call to its report, of all that this process has seen come."""
         self.moved = asyncio.Event()
         """Set, and replaced by a new one, with every piece of news."""
         self.today = self.now.date()
@@ -246,6 +251,7 @@ class Feed:
             elif row.seq == row.created_seq:
                 ended_at = row.at + (row.duration_seconds or 0) * 1_000_000
                 self._zone_doubt.hear(ended_at=ended_at, received_at=row.received_at)
+                self.lag.observe((row.received_at - ended_at) / 1_000_000)
         self.ring.extend(frames)
         self.head = head
 
@@ -279,11 +285,13 @@ class Feed:
         self.notices_within = within if within != self.notices_within else self.notices_within
 
     def _notices(self) -> list[Notice]:
-        now = self.now
+        now, room = self.now, self.room()
         if self.is_new:
-            return [notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)]
+            found_new = room, notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)
+            return [notice for notice in found_new if notice]
         doubt = self.zone_doubt
         found = (
+            room,
             notices.refused(self.last_refusal(), now),
             notices.trouble(self._trouble, now),
             notices.newcomers(self._newcomers, now),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from dashboard.database import Database, is_away, kind_of
+from dashboard.disk import Reserve
 from dashboard.store.inbox import Arrival, Receipt, record
 
 log = logging.getLogger(__name__)
@@ -46,9 +48,11 @@ class _Waiting:
 class Intake:
     """Takes arrivals from any number of requests at once and hands them to the one writer in batches."""
 
-    def __init__(self, database: Database, source_timezone: ZoneInfo) -> None:
+    def __init__(self, database: Database, source_timezone: ZoneInfo, reserve: Reserve | None = None) -> None:
+        """Without a `reserve`, reports are written until the disk is full to the last byte."""
         self._database = database
         self._source_timezone = source_timezone
+        self._reserve = reserve or Reserve(None, 0)
         # In the order of arrival. Whoever stops waiting takes himself out: a storage that stands still for an hour
         # would otherwise gather an hour of bodies that nobody waits for.
         self._queue: dict[_Waiting, None] = {}
@@ -56,12 +60,22 @@ class Intake:
         self._arrived = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
         self._stopping = False
-        self._is_away = False
+        self._away_since = 0.0
+        self._away_before = 0.0
 
     @property
     def waiting(self) -> int:
         """How many reports wait for their commit."""
         return len(self._queue)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long, in all, reports could not be stored because the database was away."""
+        return self._away_before + (time.monotonic() - self._away_since if self._away_since else 0.0)
 
     def stop(self) -> None:
         """From now on nobody waits longer than a stopping server can, those who wait already included."""
@@ -73,6 +87,8 @@ class Intake:
     async def keep(self, arrival: Arrival, at_most: float = WAIT_SECONDS) -> Receipt:
         """Store one arrival; back only when it is committed and synced. Raises NotStored, after `at_most` seconds."""
         size = len(arrival.body)
+        if self._reserve.is_short():
+            raise NotStored("The disk is nearly full, so nothing more is written. Send it again once there is room.")
         if len(self._queue) >= MOST_WAITING or self._bytes + size > MOST_WAITING_BYTES:
             raise NotStored("Too many reports are waiting to be stored. Send it again in a few seconds.")
         loop = asyncio.get_running_loop()
@@ -164,11 +180,11 @@ class Intake:
 
     def _note_away(self, problem: Exception) -> None:
         # Once: it is tried twenty times a second, and an outage can last the night.
-        if not self._is_away:
+        if not self._away_since:
+            self._away_since = time.monotonic()
             log.warning("storing waits for the database: %s", kind_of(problem))
-        self._is_away = True
 
     def _note_back(self) -> None:
-        if self._is_away:
+        if self._away_since:
+            self._away_before, self._away_since = self.away_seconds, 0.0
             log.warning("storing goes on: the database is back")
-        self._is_away = False

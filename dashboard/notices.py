@@ -26,7 +26,7 @@ FORWARD_MINUTES = 10
 
 
 class Notice(NamedTuple):
-    """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock, forward.
+    """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock, forward, disk.
 
     `href` is where in the inbox to look, or "".
     """
@@ -174,6 +174,24 @@ def forwarding(target: Target, now: datetime) -> Notice | None:
         count = "1 report was" if target.aside == 1 else f"{target.aside} reports were"
         said.append(f"{count} set aside that {target.name} did not take.")
     return Notice("forward", " ".join(said), "/forward") if said else None
+
+
+def short_of_room(free: int, *, refuses: bool, keeps: bool) -> Notice | None:
+    """A disk that runs full: whether reports are refused, whether recordings are still kept. `free` in bytes."""
+    left = f"{free // 2**20:,} MiB left"
+    if refuses:
+        return Notice(
+            "disk",
+            f"The disk is nearly full ({left}), so reports are refused. Free some space on the server: they are taken "
+            "in again by themselves, but those that are refused now may never be sent again.",
+        )
+    if not keeps:
+        return Notice(
+            "disk",
+            f"The disk runs low ({left}): recordings are not fetched for now, so that there is room for reports. "
+            "Free some space on the server, and they come in by themselves.",
+        )
+    return None
 
 
 def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:

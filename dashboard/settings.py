@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dashboard.disk import sync_folder
+from dashboard.disk import MIB, sync_folder
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
@@ -28,6 +29,9 @@ CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
 DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
 _MOST_HOPS = 9
 _MOST_DAYS = 36_500
+SHORTEST_TOKEN = 16
+"""Of what a program sends: shorter ones can be guessed."""
+_LONGEST_NUMBER = 7
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -57,6 +61,10 @@ class Settings:
     calling_hours: CallingHours | None = None
     proxy_hops: int | None = None
     retention: Retention = FOR_EVER
+    metrics_token: str = field(default="", repr=False)
+    log: str = "text"
+    disk_reserve: int = 64 * MIB
+    """Bytes of the database's disk that reports leave free."""
 
     @property
     def is_local(self) -> bool:
@@ -75,8 +83,8 @@ class Settings:
 
         Raises BadSetting with the variable's name.
         """
-        env = dict(os.environ if environ is None else environ)
-        data_folder = Path(env.get("DASHBOARD_DATA", "") or "data")
+        env = environ if isinstance(environ, _Environment) else _Environment(os.environ if environ is None else environ)
+        data_folder = data_folder_of(env)
         for name, value in _read_env_file(settings_file(data_folder)).items():
             env.setdefault(name, value)
         port = env.get("PORT", "")
@@ -114,7 +122,38 @@ class Settings:
             calling_hours=_calling_hours(env),
             proxy_hops=_proxy_hops(env),
             retention=_retention(env),
+            metrics_token=_metrics_token(env),
+            log=_choice(env, "DASHBOARD_LOG", "text", "json"),
+            disk_reserve=_disk_reserve(env),
         )
+
+
+class _Environment(dict[str, str]):
+    """An environment that remembers which names were asked for: those are all the settings there are."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(given)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+def known_settings() -> set[str]:
+    """The names of all settings, DASHBOARD_… alone; a secret's _FILE among them."""
+    env = _Environment({"DASHBOARD_DATA": "/nonexistent", "DASHBOARD_DISK": "kept"})
+    Settings.from_env(env)
+    return {name for name in env.asked if name.startswith("DASHBOARD_")}
+
+
+def data_folder_of(env: Mapping[str, str]) -> Path:
+    return Path(env.get("DASHBOARD_DATA", "") or "data")
+
+
+def names_in_file(path: Path) -> list[str]:
+    """The settings that a settings file gives. Raises BadSetting where it cannot be read."""
+    return list(_read_env_file(path))
 
 
 def settings_file(data_folder: Path) -> Path:
@@ -204,6 +243,22 @@ def _retention(env: Mapping[str, str]) -> Retention:
         return retention_of(Retention(**days))
     except Contradiction as problem:
         raise BadSetting(str(problem)) from None
+
+
+def _metrics_token(env: Mapping[str, str]) -> str:
+    token = _secret(env, "DASHBOARD_METRICS_TOKEN")
+    if token and len(token) < SHORTEST_TOKEN:
+        raise BadSetting(
+            f"DASHBOARD_METRICS_TOKEN needs at least {SHORTEST_TOKEN} letters, such as `openssl rand -hex 24` gives."
+        )
+    return token
+
+
+def _disk_reserve(env: Mapping[str, str]) -> int:
+    text = env.get("DASHBOARD_DISK_RESERVE", "") or "64"
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise BadSetting(f"DASHBOARD_DISK_RESERVE must be a number of MiB, such as 64, or 0 for none, not {text!r}.")
+    return int(text) * MIB
 
 
 def _database_url(url: str) -> str:

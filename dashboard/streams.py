@@ -6,7 +6,8 @@ A page holds a cursor and a filter. There is no queue per page: a slow one reads
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -86,6 +87,8 @@ class Streams:
         self._draw = draw
         self._views: WeakValueDictionary[tuple[CallFilter, bool], View] = WeakValueDictionary()
         self._idle: dict[int, _Idle] = {}
+        self.open = {"board": 0, "wall": 0}
+        """How many streams there are now, by kind of page."""
         self._last_chunk = self._last_framed = b""
         feed.on_news = self._push
 
@@ -114,33 +117,34 @@ class Streams:
             view = self._views[wanted, is_masked] = View(wanted, is_masked)
         visit = visit or Visit()
         page = _Page(view, day or self.feed.today, self.feed.beats, visit)
-        yield sse_comment()
-        head = await self._table_head()
-        is_of_this_life = epoch in ("", self.feed.epoch)
-        if cursor is None or head is None or not (is_of_this_life and 0 <= cursor <= head):
-            # From another life of this database, or no number at all: never "nothing new".
-            yield RELOAD
-            await self._until_over(visit)
-            return
-        page.cursor = cursor
-        if cursor == self.feed.head and not is_back:
-            page.figures, page.outside = self._figures_of(view)
-        while not self._is_over(visit):
-            moved = self.feed.moved
-            chunk = await self._news(page)
-            if chunk is None:
+        with self._counted("board"):
+            yield sse_comment()
+            head = await self._table_head()
+            is_of_this_life = epoch in ("", self.feed.epoch)
+            if cursor is None or head is None or not (is_of_this_life and 0 <= cursor <= head):
+                # From another life of this database, or no number at all: never "nothing new".
                 yield RELOAD
                 await self._until_over(visit)
                 return
-            if chunk:
-                yield chunk
-            elif page.beats != self.feed.beats:
-                page.beats = self.feed.beats
-                yield sse_frame("", id=page.cursor, event="beat")
-            elif transport is None:
-                await moved.wait()
-            else:
-                await self._wait_idle(page, transport)
+            page.cursor = cursor
+            if cursor == self.feed.head and not is_back:
+                page.figures, page.outside = self._figures_of(view)
+            while not self._is_over(visit):
+                moved = self.feed.moved
+                chunk = await self._news(page)
+                if chunk is None:
+                    yield RELOAD
+                    await self._until_over(visit)
+                    return
+                if chunk:
+                    yield chunk
+                elif page.beats != self.feed.beats:
+                    page.beats = self.feed.beats
+                    yield sse_frame("", id=page.cursor, event="beat")
+                elif transport is None:
+                    await moved.wait()
+                else:
+                    await self._wait_idle(page, transport)
 
     async def watch(
         self, draw: Callable[[], Awaitable[str | None]], visit: Visit | None = None
@@ -151,22 +155,31 @@ class Streams:
         """
         shown, drawn_at, beats = "", None, self.feed.beats
         visit = visit or Visit()
-        yield sse_comment()
-        while not self._is_over(visit):
-            moved = self.feed.moved
-            state = (self.feed.figures_version, self.feed.notices, self.feed.today)
-            if state != drawn_at:
-                html = await self._patiently(draw)
-                drawn_at = state
-                if html is None:
-                    return
-                if html != shown:
-                    shown = html
-                    yield sse_frame(html)
-            if beats != self.feed.beats:
-                beats = self.feed.beats
-                yield sse_frame("", event="beat")
-            await moved.wait()
+        with self._counted("wall"):
+            yield sse_comment()
+            while not self._is_over(visit):
+                moved = self.feed.moved
+                state = (self.feed.figures_version, self.feed.notices, self.feed.today)
+                if state != drawn_at:
+                    html = await self._patiently(draw)
+                    drawn_at = state
+                    if html is None:
+                        return
+                    if html != shown:
+                        shown = html
+                        yield sse_frame(html)
+                if beats != self.feed.beats:
+                    beats = self.feed.beats
+                    yield sse_frame("", event="beat")
+                await moved.wait()
+
+    @contextmanager
+    def _counted(self, kind: str) -> Iterator[None]:
+        self.open[kind] += 1
+        try:
+            yield
+        finally:
+            self.open[kind] -= 1
 
     async def _wait_idle(self, page: _Page, transport: asyncio.WriteTransport) -> None:
         """Leave the page to `_push` until it cannot be served that way."""

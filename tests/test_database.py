@@ -19,7 +19,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from dashboard.database import Database, head_of, is_away, kind_of, tick
+from dashboard.crew import StandsStill
+from dashboard.database import READERS, Database, head_of, is_away, kind_of, tick
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import Receipt, record
 from tests.postgres import PostgresServer, StopMode
@@ -349,4 +350,90 @@ async def test_closing_does_not_wait_for_a_postgresql_that_stands_still(
         await asyncio.to_thread(database.close)
         assert time.monotonic() - began < 5
     ended = await asyncio.gather(*stuck, return_exceptions=True)
-    assert all(isinstance(each, DBAPIError) for each in ended)
+    assert all(isinstance(each, DBAPIError | OSError) for each in ended)
+
+
+async def test_a_postgresql_that_stands_still_for_long_is_given_up_and_taken_up_again_at_once(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"), write_seconds=0.4, read_seconds=0.4)
+    # A statement is under way in each, when it begins.
+    await asyncio.gather(database.write(nothing), *(database.read(nothing) for _ in range(READERS)))
+    with postgres.frozen():
+        # Several times as long as anything is waited for: nothing may be used up meanwhile.
+        for _ in range(4):
+            began = time.monotonic()
+            work = [database.write(nothing), *(database.read(nothing) for _ in range(2 * READERS))]
+            ended = await asyncio.gather(*work, return_exceptions=True)
+            assert all(isinstance(each, DBAPIError | OSError) and is_away(each) for each in ended)
+            assert time.monotonic() - began < 2
+    began = time.monotonic()
+    for door in (database.write, database.read):
+        while True:
+            with suppress(DBAPIError, OSError):
+                await door(nothing)
+                break
+    assert time.monotonic() - began < 2
+    await asyncio.to_thread(database.close)
+
+
+async def test_a_write_that_was_given_up_is_there_once_or_not_at_all(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"), write_seconds=0.5)
+    sql(database, "CREATE TABLE a (b int)")
+    has_written, may_commit = Event(), Event()
+
+    def write_and_wait(session: Session) -> None:
+        session.execute(text("INSERT INTO a VALUES (1)"))
+        has_written.set()
+        assert may_commit.wait(CEILING)
+
+    given_up = asyncio.create_task(database.write(write_and_wait))
+    assert await asyncio.to_thread(has_written.wait, CEILING)
+    with pytest.raises(StandsStill):
+        await given_up
+    # The thread comes back to a connection that was hung up: it cannot commit any more.
+    may_commit.set()
+    await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (2)")))
+    assert column_of(database, "SELECT b FROM a ORDER BY b") == [2]
+    await asyncio.to_thread(database.close)
+
+
+def column_of(database: Database, statement: str) -> list[object]:
+    return database.read_now(lambda session: list(session.execute(text(statement)).scalars()))
+
+
+async def test_another_file_in_the_place_of_ours_is_what_is_written_to_from_then_on(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.db", tmp_path / "other.db"
+    for each in (path, other):
+        made = Database(f"sqlite:///{each}")
+        sql(made, "CREATE TABLE a (b)", f"INSERT INTO a VALUES ('{each.stem}')")
+        made.close()
+    database = Database(f"sqlite:///{path}")
+    await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (1)")))
+    await database.read(nothing)
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    other.replace(path)
+    await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (2)")))
+    read = await database.read(lambda session: list(session.execute(text("SELECT b FROM a")).scalars()))
+    assert read == ["other", 2]
+    database.close()
+
+
+async def test_a_file_that_was_moved_away_is_waited_for_and_no_empty_one_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    database = Database(f"sqlite:///{path}")
+    await database.write(lambda session: session.execute(text("CREATE TABLE a (b)")))
+    await database.read(nothing)
+    aside = path.rename(tmp_path / "aside.db")
+    for door in (database.write, database.read):
+        with pytest.raises(FileNotFoundError) as gone:
+            await door(nothing)
+        assert is_away(gone.value)
+    assert not path.exists()
+    aside.rename(path)
+    await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (1)")))
+    assert column_of(database, "SELECT b FROM a") == [1]
+    database.close()

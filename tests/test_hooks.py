@@ -180,7 +180,8 @@ async def test_whoever_looks_with_the_secret_learns_that_all_is_right_and_what_w
     client = app.test_client()
     plain = {"status": "error", "message": "This address takes POST only."}
     right = {"status": "error", "message": "The address and the secret are right. Reports are taken here by POST."}
-    for query, words in (("", plain), ("?token=wrong", plain), ("?token=hush", right | {"last_refusal": None})):
+    seen = {"last_refusal": None, "secrets_used_at": [0], "forwarded_for": 0, "from_this_machine": True}
+    for query, words in (("", plain), ("?token=wrong", plain), ("?token=hush", right | seen)):
         response = await client.get(WEBHOOK + query)
         assert (response.status_code, await response.get_json()) == (405, words)
     for query, problem in (("", MISSING), ("?token=wrong", WRONG)):

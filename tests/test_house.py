@@ -16,6 +16,7 @@ HOUSE = ROOT / "dashboard"
 LAYERS = (
     ("__main__",),
     ("app",),
+    ("doctor",),
     ("connect", "forward_command", "safekeeping", "simulator", "users"),
     ("web",),
     ("erasure", "tokens"),
@@ -40,7 +41,23 @@ LAYERS = (
     ("connections",),
     ("models", "settings", "sse", "zones"),
     ("targets",),
-    ("disk", "gaps", "hours", "links", "masking", "measures", "passwords", "platforms", "retention", "roles", "sheets"),
+    (
+        "crew",
+        "disk",
+        "gaps",
+        "hours",
+        "links",
+        "logs",
+        "machine",
+        "masking",
+        "measures",
+        "passwords",
+        "platforms",
+        "prometheus",
+        "retention",
+        "roles",
+        "sheets",
+    ),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

@@ -228,6 +228,27 @@ async def test_a_postgresql_that_stands_still_is_answered_in_time_and_works_afte
     await asyncio.to_thread(database.close)
 
 
+async def test_a_postgresql_that_stands_still_for_long_holds_the_writer_no_longer_than_that(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    database = Database(postgres_url.replace("postgresql:", "postgresql+psycopg:"), write_seconds=0.3)
+    await asyncio.to_thread(migrate, database)
+    async with taking_in(database) as intake:
+        await ended(send(intake, report("before")))
+        with postgres.frozen():
+            # Long enough for the write, its thread and a few new connections to be given up one after the other.
+            for turn in range(5):
+                outcomes, seconds = await timed(ended(send(intake, report(f"refused {turn}"), at_most=0.5)))
+                assert are_not_stored(outcomes)
+                assert seconds < 1.5
+        receipts, seconds = await timed(ended(send(intake, report("after"))))
+        assert [receipt.verdict for receipt in receipts] == ["new"]
+        assert seconds < 2
+        assert intake.away_seconds > 2
+    assert {"before", "after"} <= set(column(database, "call", "call_sid"))
+    await asyncio.to_thread(database.close)
+
+
 async def test_a_postgresql_that_restarts_meanwhile_costs_no_report(
     postgres: PostgresServer, postgres_url: str
 ) -> None:

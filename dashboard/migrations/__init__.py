@@ -59,3 +59,8 @@ def _config() -> Config:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """What the tables of this version are at."""
+    return ScriptDirectory.from_config(_config()).get_current_head()

@@ -15,9 +15,8 @@ from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from dashboard.disk import sync_folder
+from dashboard.disk import MIB, free_bytes, sync_folder
 
-MIB = 1024**2
 GIB = 1024**3
 _NAME = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".part"
@@ -53,7 +52,11 @@ class Keep:
         return self.folder / name[:2] / name
 
     def free_bytes(self) -> int:
-        return shutil.disk_usage(self.folder).free
+        return free_bytes(self.folder)
+
+    def is_low(self) -> bool:
+        """Whether nothing more is kept. Raises OSError."""
+        return self.free_bytes() < self.low_water
 
     def check_room(self, coming: int = 0) -> None:
         """Raises DiskLow where `coming` more bytes would take the disk below the low water."""

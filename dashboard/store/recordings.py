@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
@@ -88,6 +88,12 @@ def note_failed(session: Session, claimed: Recording, problem: str, *, is_final:
     else:
         due_at = _now() + RETRY_AFTER_SECONDS[claimed.attempts - 1] * 1_000_000
         _note(session, claimed, due_at=due_at, problem=problem)
+
+
+def count_by_state(session: Session) -> dict[str, int]:
+    """How many recordings wait, are kept, were given up."""
+    counts = session.execute(select(_recording.c.state, func.count()).group_by(_recording.c.state))
+    return {WAITING: 0, KEPT: 0, FAILED: 0} | {row[0]: row[1] for row in counts}
 
 
 def recording_of(session: Session, call_id: int) -> Recording | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -31,6 +33,10 @@ SECURE_COOKIE = "__Host-callboard_session"
 
 # Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
 _BY_ANY_HOST = ("health.healthz", "health.readyz")
+
+# A program that watches the board opens this one with DASHBOARD_METRICS_TOKEN. That it asks from this machine is not
+# enough where there are accounts: a proxy here that names no one would open it to the world.
+METRICS_ENDPOINT = "metrics.metrics"
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
@@ -114,7 +120,7 @@ async def guard() -> ResponseReturnValue | None:
         return None
     if not await _has_accounts():
         return None if is_ours else refuse(403, local_only_sentence())
-    if who is Who.ANYBODY:
+    if who is Who.ANYBODY or (request.endpoint == METRICS_ENDPOINT and _has_metrics_token()):
         return None
     return await _let_in(who)
 
@@ -191,6 +197,20 @@ async def _has_wall_key() -> bool:
     # The limit of whoever shared it; and a wall never shows numbers.
     g.wall_rights = Rights(VIEWER, shared.scope)
     return is_shared
+
+
+def _has_metrics_token() -> bool:
+    """Whether this request bears DASHBOARD_METRICS_TOKEN; an address that guesses is not listened to for a minute."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    wanted = board().settings.metrics_token
+    if not wanted or scheme.lower() != "bearer" or _wrong_tokens.is_over(visitor_address()):
+        return False
+    # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
+    sha, sha_wanted = (hashlib.sha256(each.encode("utf-8", "surrogateescape")).digest() for each in (given, wanted))
+    if hmac.compare_digest(sha, sha_wanted):
+        return True
+    _wrong_tokens.is_too_much(visitor_address())
+    return False
 
 
 def cookie_name() -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from quart import Blueprint, Response
-from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 
 blueprint = Blueprint("health", __name__)
-
-_PATIENCE_SECONDS = 2.0
 
 
 @blueprint.get("/healthz")
@@ -25,12 +20,11 @@ async def healthz() -> Response:
 @blueprint.get("/readyz")
 @open_to(Who.ANYBODY)
 async def readyz() -> Response:
-    """Ready: the writer gets its lock, no part has ended, and the index is loaded."""
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await board().database.write(lambda session: session.connection())
-    except (SQLAlchemyError, OSError, TimeoutError):
+    """Ready: the writer gets its lock, the disk has room, no part has ended, and the index is loaded."""
+    if not await board().readiness.can_write():
         return _say(503, "the writer cannot get at the database")
+    if board().reserve.is_short():
+        return _say(503, "the disk is nearly full: reports are refused until there is room")
     if board().ended:
         return _say(503, f"a part of the board has stopped ({board().ended}); the log says why")
     if not board().feed.ready.is_set():

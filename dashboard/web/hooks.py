@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -20,12 +21,13 @@ from pydantic_core import to_json
 
 from dashboard.callkaro.report import Ignored, Unreadable, read_report
 from dashboard.intake import WAIT_SECONDS, Intake, NotStored
+from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
-from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, local_only_sentence
+from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, is_this_machine, local_only_sentence
 from dashboard.web.headers import HEADERS, NOT_STORED
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
-from dashboard.web.refusals import MISSING, UNGUARDED, WRONG, Refusals
+from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +78,17 @@ class Hooks:
         self._refusals = refusals
         self._secrets = [_sha256(secret.encode("utf-8", "surrogateescape")) for secret in settings.webhook_secrets]
         self._wrong_secrets = Slowdown(most=30, seconds=60)
+        self.answers: dict[int, int] = defaultdict(int)
+        """How often each status was answered since the start."""
+        self.verdicts: dict[str, int] = defaultdict(int)
+        """What became of those that were stored."""
+        self.seconds = Histogram(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+        """From a request's headers to its answer."""
+        self.secrets_used_at = [0] * len(self._secrets)
+        """When a report last came with each secret, in microseconds since 1970: which one may be taken out."""
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        began = time.monotonic()
         try:
             answer = await self._answer(scope, receive)
         except Exception as problem:
@@ -87,6 +98,10 @@ class Hooks:
             answer = error(503, sentence, (b"retry-after", RETRY_AFTER_SECONDS))
         if answer is None:
             return
+        self.answers[answer.status] += 1
+        self.seconds.observe(time.monotonic() - began)
+        if answer.status in TURNED_AWAY:
+            self._refusals.count(answer.status)
         headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
@@ -111,9 +126,10 @@ class Hooks:
         content_type, user_agent = _text(headers, b"content-type"), _text(headers, b"user-agent")
         try:
             arrival = Arrival(now_micros(), body, reading, content_type, user_agent)
-            await self._intake.keep(arrival, min(WAIT_SECONDS, until - time.monotonic()))
+            receipt = await self._intake.keep(arrival, min(WAIT_SECONDS, until - time.monotonic()))
         except NotStored as problem:
             return error(503, str(problem), (b"retry-after", RETRY_AFTER_SECONDS))
+        self.verdicts[receipt.verdict] += 1
         if isinstance(reading, Unreadable):
             return error(400, reading.problem)
         if isinstance(reading, Ignored):
@@ -127,10 +143,18 @@ class Hooks:
         if scope["method"] == "POST":
             return None
         allow = (b"allow", b"POST")
-        if not (self._secrets and self._has_secret(scope, headers)):
+        if self._secret_of(scope, headers) is None:
             return error(405, "This address takes POST only.", allow)
         last = self._refusals.last
-        words = {"status": "error", "message": ALL_IS_RIGHT, "last_refusal": last and last._asdict()}
+        words = {
+            "status": "error",
+            "message": ALL_IS_RIGHT,
+            "last_refusal": last and last._asdict(),
+            "secrets_used_at": self.secrets_used_at,
+            # What our proxies add, one entry each: for `doctor`, which asks without any of its own.
+            "forwarded_for": len([each for each in headers.get(b"x-forwarded-for", b"").split(b",") if each.strip()]),
+            "from_this_machine": is_this_machine((scope.get("client") or ("",))[0]),
+        }
         return Answer(405, to_json(words), (allow,))
 
     def _refusal(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
@@ -146,7 +170,9 @@ class Hooks:
                 return None
             self._refusals.note(UNGUARDED)
             return error(403, local_only_sentence())
-        if self._has_secret(scope, headers):
+        number = self._secret_of(scope, headers)
+        if number is not None:
+            self.secrets_used_at[number] = now_micros()
             return None
         self._refusals.note(WRONG if _secret_given(scope, headers) else MISSING)
         if self._wrong_secrets.is_too_much((scope.get("client") or ("",))[0]):
@@ -157,12 +183,12 @@ class Hooks:
             (b"www-authenticate", b"Bearer"),
         )
 
-    def _has_secret(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether what came is one of the secrets."""
+    def _secret_of(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> int | None:
+        """Which of the secrets came, by its place among them; None for none."""
         # Hashes are compared: of equal length whatever is sent. All are, so that time does not tell which one matched.
         sha = _sha256(_secret_given(scope, headers))
         matching = [hmac.compare_digest(sha, secret) for secret in self._secrets]
-        return any(matching)
+        return matching.index(True) if True in matching else None
 
 
 class _TooLarge(Exception):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from quart import Quart, current_app
 
 from dashboard.archive import Archive
 from dashboard.database import Database
+from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
+from dashboard.prometheus import Histogram
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
@@ -21,11 +23,31 @@ from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
 from dashboard.web.openings import Who
+from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 WEBHOOK_PATH = "/webhook/call-webhook"
+
+
+class Hooks(Protocol):
+    """The platform's door, and what it counts."""
+
+    answers: dict[int, int]
+    verdicts: dict[str, int]
+    seconds: Histogram
+    secrets_used_at: list[int]
+
+    async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None: ...
+
+
+class RecordingCounts:
+    """The recordings by state, as they were counted last, and until when (by the loop's clock) that will do."""
+
+    def __init__(self) -> None:
+        self.by_state: dict[str, int] = {}
+        self.good_until = -math.inf
 
 
 class Callboard(Quart):
@@ -41,12 +63,15 @@ class Callboard(Quart):
     archive: Archive
     upkeep: Upkeep
     forward: Forward
+    reserve: Reserve
+    readiness: Readiness
     refusals: Refusals
     visits: Visits
     openings: dict[str, Who]
     watch: Watch
     tries: Tries
-    hooks: Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
+    hooks: Hooks
+    recording_counts: RecordingCounts
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False
     # The name of a part that has ended though it never should.

@@ -207,10 +207,8 @@ def _has_metrics_token() -> bool:
         return False
     # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
     sha, sha_wanted = (hashlib.sha256(each.encode("utf-8", "surrogateescape")).digest() for each in (given, wanted))
-    if hmac.compare_digest(sha, sha_wanted):
-        return True
-    _wrong_tokens.is_too_much(visitor_address())
-    return False
+    # It may be a token of ours instead: whoever looks for that counts the wrong ones.
+    return hmac.compare_digest(sha, sha_wanted)
 
 
 def cookie_name() -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.faults.client import SECRET, Sender, guarded, sign_in
+from bench.faults.client import PATIENCE, SECRET, Sender, guarded, sign_in
 from bench.faults.ledger import find
 from bench.faults.table import Run
 from bench.streams import Streams
@@ -59,21 +59,24 @@ def _restarts(run: Run, python: str) -> None:
         board.environment |= guarded(board.port)
         board.start()
         try:
-            exits, codes, sender = _run(run, board, rounds, pages)
+            exits, starts, codes, sender = _run(run, board, rounds, pages)
         finally:
             board.end()
         ledger, found = sender.ledger, find(board, sender.ledger)
     failed = len(ledger.sent) - len(ledger.acknowledged)
+    cut = sum(sent.seconds < PATIENCE for sent in ledger.unanswered)
+    left = len(ledger.unanswered) - cut
     figure = (
-        f"{len(ledger.sent):,} sent, {failed} failed, slowest {ledger.slowest:.1f} s; {found}; "
-        f"longest exit {max(exits):.1f} s, exit codes {sorted(codes)}"
+        f"{len(ledger.sent):,} sent, {failed} failed ({cut} cut, {left} waited {PATIENCE:.0f} s), "
+        f"slowest {ledger.slowest:.1f} s; {found}; longest exit {max(exits):.1f} s, longest start {max(starts):.1f} s, "
+        f"exit codes {sorted(codes)}"
     )
     is_right = not failed and not ledger.late and found.is_right and max(exits) < LONGEST_EXIT and codes == {0}
     run.row(what, figure, f"0 failed, each exit 0 under {LONGEST_EXIT:.0f} s", is_right)
 
 
-def _run(run: Run, board: RunningBoard, rounds: int, pages: int) -> tuple[list[float], set[int], Sender]:
-    exits, codes = list[float](), set[int]()
+def _run(run: Run, board: RunningBoard, rounds: int, pages: int) -> tuple[list[float], list[float], set[int], Sender]:
+    exits, starts, codes = list[float](), list[float](), set[int]()
     cookie = sign_in(board.url)
     with Sender(board.port, "deploy", RATE) as sender:
         for number in range(1, rounds + 1):
@@ -83,7 +86,10 @@ def _run(run: Run, board: RunningBoard, rounds: int, pages: int) -> tuple[list[f
                 board.signal(signal.SIGTERM)
                 codes.add(board.wait(30))
                 exits.append(time.monotonic() - began)
+            began = time.monotonic()
             board.start()
-            run.say(f"  restart {number}: ended after {exits[-1]:.2f} s; {dict(sender.ledger.statuses)}")
+            starts.append(time.monotonic() - began)
+            words = f"ended after {exits[-1]:.2f} s, ready after {starts[-1]:.2f} s"
+            run.say(f"  restart {number}: {words}; {dict(sender.ledger.statuses)}")
         time.sleep(1)
-    return exits, codes, sender
+    return exits, starts, codes, sender

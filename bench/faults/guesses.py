@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from bench.faults.client import guarded, new_board, sign_in
-from bench.faults.hostile import Probe
+from bench.faults.probe import Probe
 from bench.faults.table import Run
 from tests.running import NO_TLS, RunningBoard
 
@@ -54,7 +54,7 @@ def measure(run: Run) -> None:
         f"{answers}; memory +{grown:.0f} MB; the owner {said} in the middle of it; the board p99 {probe.p99_ms:.0f} ms"
     )
     is_right = owner is not None and owner < OWNER_WITHIN and grown < MOST_GROWN_MB and probe.p99_ms < MOST_P99_MS
-    is_right &= set(statuses) <= {401, 429} and set(probe.statuses) == {200}
+    is_right &= set(statuses) <= {401, 429} and probe.statuses == {200}
     what = f"{tries:,} sign-in tries, each from another address, {AT_ONCE} at once"
     goal = f"memory + < {MOST_GROWN_MB:.0f} MB, the owner gets in, the board's p99 < {MOST_P99_MS:.0f} ms"
     run.row(what, figure, goal, is_right)

@@ -106,7 +106,7 @@ def measure(run: Run) -> None:
             live, walker = Watched(browser, board.url), Watched(browser, board.url)
             live.visit("/")
             ids = _post(run, board.port, found)
-            live.page.wait_for_function("document.querySelectorAll('#calls > tr').length > 40", timeout=15_000)
+            live.page.locator("#calls > tr").nth(40).wait_for(state="attached", timeout=15_000)
             live.look()
             _walk(run, walker, ids, found)
             live.look()

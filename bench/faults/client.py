@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -166,4 +167,6 @@ def burst(port: int, reports: Iterable[tuple[str, bytes]], *, at_once: int = 64)
         client.close()
         return ledger
 
-    return asyncio.run(send())
+    # In a thread of its own: a browser driven beside it has a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(send())).result()

@@ -60,7 +60,10 @@ def main() -> int:
     minutes = (time.monotonic() - began) / 60
     run.say(f"\n{as_markdown(run.rows)}\n")
     length = "full" if run.is_long else "short"
-    run.say(f"{minutes:.1f} minutes, {length} numbers, {os.cpu_count()} cores, Python {platform.python_version()}")
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    busy = "; other work may be under way: then what is lost still counts, and times do not" if load > 2 * cores else ""
+    python = platform.python_version()
+    run.say(f"{minutes:.1f} minutes, {length} numbers, {cores} cores, load {load:.1f}, Python {python}{busy}")
     return run.exit_code
 
 

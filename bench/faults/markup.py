@@ -183,8 +183,10 @@ def _walk(run: Run, page: Watched, calls: int, found: list[str]) -> None:
 
 
 def _walk_back(page: Watched) -> None:
-    """The board from its first page to its oldest."""
-    page.visit("/")
-    older = page.page.locator("#older a").first
-    while older.count():
-        page.visit(str(older.get_attribute("href")))
+    """The board from its first page to its oldest, which leads back to the first."""
+    path, been = "/", set[str]()
+    while path and path not in been:
+        been.add(path)
+        page.visit(path)
+        older = page.page.locator("#older a").first
+        path = str(older.get_attribute("href")) if older.count() else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -49,6 +50,8 @@ def main() -> int:
         return 0
     if unknown := set(options.names) - NAMES.keys():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; --list names them")
+    # Whoever is told to stop ends his servers and unmounts first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_descriptor_limit()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="callboard-faults-") as folder:

@@ -10,7 +10,7 @@ ARGS ?=
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run connect demo test check format bench matrix lock clean
+.PHONY: help run connect demo test check format bench faults matrix lock clean
 
 help: ## list the chores
 	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,10 @@ format: ## put the code into shape
 bench: ## measure everything the documents claim
 	@bin/setup requirements-bench.txt
 	@$(VENV)/bin/python -m bench all $(ARGS)
+
+faults: ## make every fault the board should survive, 12 minutes; LONG=1 takes the full numbers, ARGS=NAME one of them
+	@bin/setup requirements-bench.txt
+	@CHROMIUM=$$(bin/find-chromium) $(VENV)/bin/python -m bench.faults $(ARGS)
 
 matrix: ## run the suite on several interpreters: PYTHONS="/path/python3.12 /path/python3.13"
 	@bin/matrix $(PYTHONS)

@@ -90,12 +90,14 @@ class Load:
                 self.ledger.refused.append(status)
 
 
-def crash(board: RunningBoard, ledger: Ledger, name: str) -> Found:
-    """One round: load, kill -9 at a random moment, compare. The board is down afterwards."""
+def crash(
+    board: RunningBoard, ledger: Ledger, name: str, lives: tuple[float, float] = (SHORTEST_LIFE, LONGEST_LIFE)
+) -> Found:
+    """One round: load, kill -9 at a random moment of `lives` seconds, compare. The board is down afterwards."""
     load = Load(board.port, ledger, name)
     if not load.first_answer.wait(10):
         raise RuntimeError(f"no report was answered: {board.log.read_text()[-1000:]}")
-    time.sleep(random.uniform(SHORTEST_LIFE, LONGEST_LIFE))
+    time.sleep(random.uniform(*lives))
     board.kill()
     load.join()
     return compare(board, ledger)

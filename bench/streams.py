@@ -43,14 +43,14 @@ class Arrival:
 class Streams:
     """The parent's handle on the process; used as a context."""
 
-    def __init__(self, port: int, path: str, count: int) -> None:
-        self.port, self.path, self.count = port, path, count
+    def __init__(self, port: int, path: str, count: int, cookie: str = "") -> None:
+        self.port, self.path, self.count, self.cookie = port, path, count, cookie
 
     def __enter__(self) -> Streams:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.streams"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._ask("open", port=self.port, path=self.path, count=self.count)
+        self._ask("open", port=self.port, path=self.path, count=self.count, cookie=self.cookie)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -115,8 +115,9 @@ class Client:
         for stream in self.streams.values():
             stream.had = len(stream.rows)
 
-    def open(self, port: int, path: str, count: int) -> None:
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
+    def open(self, port: int, path: str, count: int, cookie: str) -> None:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n"
+        request = (head + (f"Cookie: {cookie}\r\n" if cookie else "") + "\r\n").encode()
         for already in range(0, count, OPENING):
             for _ in range(min(OPENING, count - already)):
                 connection = socket.create_connection(("127.0.0.1", port), timeout=5)

@@ -32,8 +32,9 @@ class RunningBoard:
         program: tuple[str, ...] = ("-m", "dashboard", "serve"),
         pass_fds: tuple[int, ...] = (),
         cwd: Path | None = None,
+        python: str = sys.executable,
     ) -> None:
-        """`program` is what Python is to run, in the folder `cwd`; `pass_fds` what it inherits, as from systemd."""
+        """`program` is what `python` is to run, in the folder `cwd`; `pass_fds` what it inherits, as from systemd."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
@@ -47,6 +48,7 @@ class RunningBoard:
         self.program = program
         self.pass_fds = pass_fds
         self.cwd = cwd
+        self.python = python
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +63,7 @@ class RunningBoard:
         """Start it and wait until it can store."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program],
+                [self.python, *self.program],
                 env=self.environment,
                 pass_fds=self.pass_fds,
                 cwd=self.cwd,

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, a report's too: they keep a browser from doing what a stranger's text asks."""
+"""The headers that every answer to a browser carries: they keep it from doing what a stranger's text asks."""
 
 from __future__ import annotations
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -41,7 +44,34 @@ class Teller:
 def wait_for_report(
     database: Database, settings: Settings, server: RunningServer, tell: Teller, after: int, seconds: float | None
 ) -> bool:
-    """Whether a call that is not made up was reported with a number above `after`, within so many seconds."""
+    """Whether a call that is not made up was reported with a number above `after`, within so many seconds.
+
+    Raises KeyboardInterrupt, between two looks.
+    """
+    with _hearing_ctrl_c() as interrupted:
+        return _wait(database, settings, server, tell, after, seconds, interrupted)
+
+
+@contextmanager
+def _hearing_ctrl_c() -> Iterator[Event]:
+    """Ctrl-C is heard between two looks: in the middle of one a library may swallow it, and the waiting went on."""
+    interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _wait(
+    database: Database,
+    settings: Settings,
+    server: RunningServer,
+    tell: Teller,
+    after: int,
+    seconds: float | None,
+    interrupted: Event,
+) -> bool:
     until = time.monotonic() + (float("inf") if seconds is None else seconds)
     seen, ask_at = server.look(), time.monotonic() + _ASK_SECONDS
     while True:
@@ -57,7 +87,8 @@ def wait_for_report(
             _tell_of_server(server, before, seen, tell)
         if now >= until:
             return False
-        time.sleep(min(_LOOK_SECONDS, until - now))
+        if interrupted.wait(min(_LOOK_SECONDS, until - now)):
+            raise KeyboardInterrupt
 
 
 def in_words(delivery: Delivery, settings: Settings) -> str:

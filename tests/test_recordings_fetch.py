@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import ssl
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpcore
@@ -16,8 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.outside import client
 from dashboard.outside.addresses import address_objection, is_listed, is_public, port_objection
-from dashboard.outside.client import Resolve, resolve_host
+from dashboard.outside.client import Resolve, resolve_host, usual_tls
 from dashboard.recordings.audio import audio_type
 from dashboard.recordings.fetch import SETTING, Failed, Fetched, Limits, Outcome, Refused, fetch_recording
 from dashboard.recordings.keep import Keep
@@ -648,3 +651,22 @@ async def test_a_refusal_does_not_tell_where_a_name_leads(keep: Keep) -> None:
     assert isinstance(outcome, Refused)
     assert "10.20.30.40" not in outcome.why
     assert "add db.corp.example:80 to DASHBOARD_RECORDING_HOSTS" in outcome.why
+
+
+async def test_the_list_of_authorities_is_read_once_by_however_many_come_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[ssl.SSLContext] = []
+    all_have_come = Barrier(4)
+
+    def read_the_list() -> ssl.SSLContext:
+        read.append(ssl.create_default_context())
+        return read[-1]
+
+    def come() -> ssl.SSLContext:
+        all_have_come.wait(10)
+        return usual_tls()
+
+    monkeypatch.setattr(client, "_usual_tls", functools.cache(read_the_list))
+    contexts = await asyncio.gather(*(asyncio.to_thread(come) for _ in range(4)))
+    assert contexts == read * 4

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import httpcore
 
@@ -128,7 +129,12 @@ def header(response: httpcore.Response, name: bytes) -> str:
     return next(values, b"").decode("utf-8", "surrogateescape")
 
 
-@functools.cache
 def usual_tls() -> ssl.SSLContext:
     """The system's authorities. Call it in a thread: reading the list of them takes up to 200 ms, once."""
-    return httpcore.default_ssl_context()
+    with _tls_lock:
+        return _usual_tls()
+
+
+# The first few who need it come together, and a cache alone would let each of them read the list.
+_tls_lock = Lock()
+_usual_tls = functools.cache(httpcore.default_ssl_context)

@@ -62,7 +62,6 @@ def connect(options: argparse.Namespace, open_database: Callable[[Settings], Dat
             tell(server.in_words(server.look(), is_outdated=is_new))
             if options.no_wait:
                 return 0
-            print("\nWaiting for the first report from CallKaro. Ctrl-C ends the waiting.\n", flush=True)
             if wait_for_report(database, settings, server, tell, began, options.wait):
                 return 0
         print(what_to_check(settings, url, options.wait))

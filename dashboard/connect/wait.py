@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,19 +46,27 @@ def wait_for_report(
 
     Raises KeyboardInterrupt, between two looks.
     """
-    with _hearing_ctrl_c() as interrupted:
-        return _wait(database, settings, server, tell, after, seconds, interrupted)
+    with _CtrlC() as ctrl_c:
+        print("\nWaiting for the first report from CallKaro. Ctrl-C ends the waiting.\n", flush=True)
+        return _wait(database, settings, server, tell, after, seconds, ctrl_c)
 
 
-@contextmanager
-def _hearing_ctrl_c() -> Iterator[Event]:
+class _CtrlC:
     """Ctrl-C is heard between two looks: in the middle of one a library may swallow it, and the waiting went on."""
-    interrupted = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
+
+    # Not a threading.Event: whoever waits for one holds its lock for a moment, and a handler that sets it in that very
+    # moment, in the same thread, waits for that lock for ever.
+    heard = False
+
+    def __enter__(self) -> _CtrlC:
+        self._before = signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _hear(self, *_: object) -> None:
+        self.heard = True
 
 
 def _wait(
@@ -70,7 +76,7 @@ def _wait(
     tell: Teller,
     after: int,
     seconds: float | None,
-    interrupted: Event,
+    ctrl_c: _CtrlC,
 ) -> bool:
     until = time.monotonic() + (float("inf") if seconds is None else seconds)
     seen, ask_at = server.look(), time.monotonic() + _ASK_SECONDS
@@ -87,7 +93,8 @@ def _wait(
             _tell_of_server(server, before, seen, tell)
         if now >= until:
             return False
-        if interrupted.wait(min(_LOOK_SECONDS, until - now)):
+        time.sleep(min(_LOOK_SECONDS, until - now))
+        if ctrl_c.heard:
             raise KeyboardInterrupt
 
 

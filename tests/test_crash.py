@@ -16,7 +16,7 @@ def test_every_acknowledged_call_survives_kill_9_exactly_once(
 ) -> None:
     environment = {"DASHBOARD_DATABASE_URL": request.getfixturevalue("postgres_url")} if kind == "postgres" else {}
     board, ledger = start_board(**environment), Ledger()
-    for number in range(3):
+    for number in range(2):
         if number:
             recover(board, ledger)
             # What was not answered was sent again, and is there once as well.

@@ -97,7 +97,7 @@ def test_a_tail_misses_nothing_of_several_processes(database: Database, tmp_path
     processes = []
     for number in range(3):
         file = tmp_path / f"{number}.jsonl"
-        file.write_bytes(b"\n".join(report(f"{number} {line}") for line in range(450)))
+        file.write_bytes(b"\n".join(report(f"{number} {line}") for line in range(150)))
         command = [sys.executable, "-m", "dashboard", "import", str(file)]
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
     tail = Tail(database)
@@ -113,8 +113,8 @@ def test_a_tail_misses_nothing_of_several_processes(database: Database, tmp_path
             process.kill()
             process.wait()
     tail.follow(_set())
-    assert [number for number, _ in tail.seen] == list(range(1, 1351))
-    assert len({call_id for _, call_id in tail.seen}) == 1350
+    assert [number for number, _ in tail.seen] == list(range(1, 451))
+    assert len({call_id for _, call_id in tail.seen}) == 450
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from quart.typing import TestClientProtocol
 
@@ -20,6 +21,10 @@ from dashboard.settings import Settings
 from dashboard.web.parts import Callboard
 from tests.postgres import postgres, postgres_url  # noqa: F401  (fixtures)
 from tests.running import RunningBoard
+
+# How long an example takes is the machine's doing: on a busy one any may take more than Hypothesis allows by itself.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

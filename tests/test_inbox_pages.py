@@ -138,7 +138,7 @@ async def test_any_bytes_are_text_on_the_page_and_the_very_bytes_in_the_download
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_body_is_text_that_a_page_can_hold(body: bytes) -> None:
     text = body_text(body).text
     text.encode()

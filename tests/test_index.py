@@ -305,11 +305,11 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.index.figures(EVERYTHING, TODAY) == recounted(self.calls.values())
 
 
-AnyHistory.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=30)
+AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 test_whatever_happens_the_index_answers_as_a_recount_does = AnyHistory.TestCase
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(many=st.lists(calls_of_any_kind, max_size=40), wanted=filters(), today=days, timezone=st.sampled_from(ZONES))
 def test_loading_many_is_the_same_as_putting_each(
     many: list[Facts], wanted: CallFilter, today: date, timezone: ZoneInfo
@@ -578,7 +578,7 @@ near = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     calls=st.lists(near, max_size=12, unique_by=lambda facts: facts.id),
     moment=st.sampled_from(_MOMENTS[:-2]),

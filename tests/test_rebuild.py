@@ -61,7 +61,7 @@ def without_seq(calls: Rows) -> Rows:
 
 
 @given(batches=deliveries)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_reports_are_batched_the_calls_are_the_same_and_a_rebuild_agrees(
     database: Database, batches: list[list[bytes]]
 ) -> None:

@@ -19,6 +19,8 @@ from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import AppWrapper, LifespanState
 
+from dashboard.machine import most_connections
+
 BACKLOG = 2048
 """Connections the kernel holds until they are accepted: every page of an office comes back at once after a restart."""
 
@@ -34,6 +36,9 @@ KEEP_ALIVE_SECONDS = 75.0
 Longer than the pools of those who call (httpx 5 s, aiohttp 15 s, nginx 60 s): the caller must be the one who closes,
 or a report is sent into a connection that is just being closed, and the platform documents no second attempt.
 """
+
+CROWDED_SECONDS = 0.5
+"""How long a connection that comes when descriptors run short may take to ask; it is closed after the answer."""
 
 LAST_REQUEST_SECONDS = 0.1
 """Between "no new connections" and "no new requests": whoever is connected already gets to say what it came to say."""
@@ -60,6 +65,9 @@ class Http1(h11.Connection):
     Websockets are refused by the same silence (RFC 9110 section 7.8: a server may ignore Upgrade): the board has none.
     """
 
+    is_short = False
+    """Whether the first answer is the last."""
+
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         event = super().next_event()
         return _plain(event) if isinstance(event, h11.Request) else event
@@ -67,7 +75,7 @@ class Http1(h11.Connection):
     def send(self, event: Any) -> Any:
         # Hypercorn closes after an answer that came before the end of its request's body, and does not say so: a caller
         # with a pool put its next request into that connection, and lost it.
-        if isinstance(event, h11.Response) and self.their_state is h11.SEND_BODY:
+        if isinstance(event, h11.Response) and (self.is_short or self.their_state is h11.SEND_BODY):
             headers = [*event.headers, (b"connection", b"close")]
             event = h11.Response(status_code=event.status_code, headers=headers)
         return super().send(event)
@@ -97,11 +105,15 @@ def _plain(request: h11.Request) -> h11.Request:
 class Connection(TCPServer):
     """Reads one peer's requests and writes the answers until either side ends it: Hypercorn's, with gaps closed."""
 
+    is_short = False
+    """Whether it came when descriptors ran short: then it may ask once, soon, and its descriptor goes to the next."""
     _chunks = 0
 
     async def _read_data(self) -> None:
         # Runs once the protocol stands and before the first byte: the one moment at which its parser can be exchanged.
-        self._http().connection = Http1(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        parser = Http1(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        parser.is_short = self.is_short
+        self._http().connection = parser
         await super()._read_data()
         # The idle timer would keep a connection that its peer has left, and its descriptor, until it rings.
         await self.idle_task.stop()
@@ -128,6 +140,8 @@ class Connection(TCPServer):
         seconds = KEEP_ALIVE_SECONDS if self._http().keep_alive_requests else HEADER_SECONDS
         if self.reader.at_eof() or self.writer.is_closing():
             seconds = 0  # left while it was being answered
+        elif self.is_short:
+            seconds = CROWDED_SECONDS
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.context.terminated.wait(), seconds)
         await asyncio.shield(self._initiate_server_close())
@@ -183,7 +197,9 @@ class Connections:
         self._open[task] = writer
         try:
             app = _Offering(self._app, writer.transport)
-            await Connection(app, loop, self._config, self._context, self._state, reader, writer)
+            connection = Connection(app, loop, self._config, self._context, self._state, reader, writer)
+            connection.is_short = len(self._open) > most_connections()
+            await connection
         except asyncio.CancelledError:
             pass  # by cut(); Python 3.11 would log a traceback for each
         finally:

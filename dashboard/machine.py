@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROCESS = Path("/proc/self")
+# Some 25 on a board at rest, and as many again for recordings, reports handed on, exports and backups.
+_OWN_DESCRIPTORS = 48
 STARTED_AT = time.time()
 """When this process began, in seconds since 1970: near enough, for this is read with the first import."""
 
@@ -32,6 +34,11 @@ def open_descriptors() -> int | None:
 
 def most_descriptors() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_connections() -> int:
+    """How many connections fit beside what the process itself needs: its database, files and listeners."""
+    return max(most_descriptors() - _OWN_DESCRIPTORS, 1)
 
 
 def processor_seconds() -> float:

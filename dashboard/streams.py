@@ -6,6 +6,8 @@ A page holds a cursor and a filter. There is no queue per page: a slow one reads
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard import machine
 from dashboard.database import Database, head_of
 from dashboard.feed import TRY_AGAIN_SECONDS, Feed
 from dashboard.filters import CallFilter, matches
@@ -25,9 +28,11 @@ from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.news import news_since
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 # A page that missed more than this is told to load anew: cheaper for it and for us than so many rows.
 MOST_TO_CATCH_UP = 500
+_COMPLAINT_SECONDS = 60.0
 
 RELOAD = sse_frame("", event="reload")
 
@@ -87,8 +92,9 @@ class Streams:
         self._draw = draw
         self._views: WeakValueDictionary[tuple[CallFilter, bool], View] = WeakValueDictionary()
         self._idle: dict[int, _Idle] = {}
-        self.open = {"board": 0, "wall": 0}
+        self.open = {"board": 0, "wall": 0, "inbox": 0}
         """How many streams there are now, by kind of page."""
+        self._silent_until = 0.0
         self._last_chunk = self._last_framed = b""
         feed.on_news = self._push
 
@@ -117,7 +123,7 @@ class Streams:
             view = self._views[wanted, is_masked] = View(wanted, is_masked)
         visit = visit or Visit()
         page = _Page(view, day or self.feed.today, self.feed.beats, visit)
-        with self._counted("board"):
+        with self.counted("board"):
             yield sse_comment()
             head = await self._table_head()
             is_of_this_life = epoch in ("", self.feed.epoch)
@@ -155,7 +161,7 @@ class Streams:
         """
         shown, drawn_at, beats = "", None, self.feed.beats
         visit = visit or Visit()
-        with self._counted("wall"):
+        with self.counted("wall"):
             yield sse_comment()
             while not self._is_over(visit):
                 moved = self.feed.moved
@@ -173,8 +179,19 @@ class Streams:
                     yield sse_frame("", event="beat")
                 await moved.wait()
 
+    def has_room(self) -> bool:
+        """Whether one more fits. Open pages leave room for reports: those come again by themselves, these may not."""
+        most = machine.most_connections() * 3 // 4
+        if sum(self.open.values()) < most:
+            return True
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + _COMPLAINT_SECONDS
+            log.warning("No more than %d open pages fit. Others wait; raise the limit (ulimit -n, LimitNOFILE=).", most)
+        return False
+
     @contextmanager
-    def _counted(self, kind: str) -> Iterator[None]:
+    def counted(self, kind: str) -> Iterator[None]:
         self.open[kind] += 1
         try:
             yield

@@ -183,6 +183,21 @@ async def test_a_starting_board_says_so_and_takes_reports(client: Client, app: C
     await take(client, report())
 
 
+async def test_open_pages_leave_room_for_reports(
+    client: Client, app: Callboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("dashboard.machine.most_connections", lambda: 4)
+    with app.streams.counted("board"), app.streams.counted("wall"), app.streams.counted("inbox"):
+        for path in ("/live", "/wall/live?period=today", "/inbox/live?after=0"):
+            response = await client.get(path)
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        await take(client, report())
+    assert [each.message for each in caplog.records if "raise the limit" in each.message] == [
+        "No more than 3 open pages fit. Others wait; raise the limit (ulimit -n, LimitNOFILE=)."
+    ]
+    assert app.streams.has_room()
+
+
 async def test_the_static_files_may_be_kept_for_ever(client: Client) -> None:
     html = await page(client, "/")
     for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', html):

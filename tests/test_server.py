@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import statistics
@@ -416,6 +417,21 @@ def test_running_out_of_descriptors_is_said_once_and_is_over_when_they_come_back
             one.close()
         assert board.get("/health").endswith(b"ok")
         assert len(board.said.splitlines()) == 1
+
+
+def test_while_descriptors_run_short_the_newest_give_theirs_back_soon(run: Run) -> None:
+    few = (88, 88)  # 40 connections, by our count
+    with run(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few)) as board, ExitStack() as stack:
+        crowd = []
+        for _ in range(60):
+            crowd.append(stack.enter_context(board.connect()))
+            crowd[-1].sendall(b"GET /health HTTP/1.1\r\nHost: board\r\n\r\n")
+            read_until(crowd[-1], b"ok")
+        for one in crowd[40:]:
+            assert read_to_end(one) == b""
+        # For the others there is room, and they may take their time.
+        assert select.select(crowd[:40], [], [], 0)[0] == []
+        assert board.get("/health").endswith(b"ok")
 
 
 def test_the_descriptor_limit_is_raised_as_far_as_it_may_be(run: Run) -> None:

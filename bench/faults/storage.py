@@ -27,6 +27,7 @@ HEALED_WITHIN = 5.0
 GOAL = f"no answer after {LATEST_ANSWER} s, none missing, 0 lost, heals by itself within {HEALED_WITHIN:.0f} s"
 GOAL_UNACCEPTED = GOAL.replace("none missing, ", "")  # nobody can answer a connection that the kernel still holds
 DESCRIPTORS = 64
+PAGE = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 # Holds a SQLite file as a backup or a forgotten shell does, until its standard input ends.
 LOCK = """
 import sqlite3, sys
@@ -136,22 +137,27 @@ def _full(folder: Path) -> Iterator[None]:
 def _descriptors(run: Run) -> None:
     board = new_board(run.place("storage-descriptors"))
     with _started(board):
-        what = f"descriptors gone (a limit of {DESCRIPTORS}, all taken by open pages), reports on open connections"
-        _weather(run, board, what, partial(_taken, board), run.choose(6.0, 20.0), stays=4)
+        seconds = run.choose(6.0, 20.0)
+        what = f"{2 * DESCRIPTORS} pages where {DESCRIPTORS} descriptors are all, reports on new connections"
+        _weather(run, board, what, partial(_crowded, board, PAGE), seconds)
+        silent = partial(_crowded, board, b"")
+        what = f"descriptors gone ({DESCRIPTORS}, taken by silent connections), reports on open connections"
+        _weather(run, board, what, silent, seconds, stays=4)
         what = "descriptors gone, reports on new connections"
-        _weather(run, board, what, partial(_taken, board), run.choose(6.0, 20.0), all_answered=False)
+        _weather(run, board, what, silent, seconds, all_answered=False)
 
 
 @contextmanager
-def _taken(board: RunningBoard) -> Iterator[None]:
+def _crowded(board: RunningBoard, words: bytes) -> Iterator[None]:
+    """Twice as many connections as the board may have descriptors, each saying the same at first."""
     assert board.process is not None
     before = resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, before[1]))
-    with ExitStack() as pages:
+    with ExitStack() as crowd:
         try:
             for _ in range(2 * DESCRIPTORS):
-                page = pages.enter_context(socket.create_connection(("127.0.0.1", board.port), timeout=2))
-                page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                one = crowd.enter_context(socket.create_connection(("127.0.0.1", board.port), timeout=2))
+                one.sendall(words)
             yield
         finally:
             resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE, before)

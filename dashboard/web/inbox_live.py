@@ -15,7 +15,7 @@ from dashboard.feed import FIGURES_PAUSE_SECONDS, TRY_AGAIN_SECONDS, Feed
 from dashboard.render import Renderer
 from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.inbox_list import InboxRow, Wanted, rows_after
-from dashboard.streams import RELOAD, Visit
+from dashboard.streams import RELOAD, Streams, Visit
 from dashboard.web.door import visit
 from dashboard.web.inbox import PAGE_ROWS, read_wanted
 from dashboard.web.live import STREAM_HEADERS, read_cursor
@@ -32,12 +32,20 @@ async def inbox_live() -> ResponseReturnValue:
     wanted = read_wanted(request.args.items(multi=True))
     if wanted is None:
         return Response(b"", 400)
+    if not board().streams.has_room():
+        return Response(b"", 503, headers={"Retry-After": "1"})
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     cursor = read_cursor(request.headers.get("Last-Event-ID") or request.args.get("after", ""))
-    stream = follow_inbox(board().feed, board().database, board().draw, wanted, cursor, visit())
-    response = Response(stream, 200, headers=STREAM_HEADERS)
+    frames = follow_inbox(board().feed, board().database, board().draw, wanted, cursor, visit())
+    response = Response(_counted(board().streams, frames), 200, headers=STREAM_HEADERS)
     response.timeout = None
     return response
+
+
+async def _counted(streams: Streams, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with streams.counted("inbox"):
+        async for frame in frames:
+            yield frame
 
 
 async def follow_inbox(

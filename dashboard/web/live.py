@@ -31,7 +31,7 @@ async def live() -> Response:
     `?epoch=` says in which life of the database that number was given out; of another one, it is not believed.
     """
     feed = board().feed
-    if not feed.ready.is_set():
+    if not (feed.ready.is_set() and board().streams.has_room()):
         # Empty: htmx would put an error's text into the list.
         return Response(b"", 503, headers={"Retry-After": "1"})
     try:

@@ -65,7 +65,7 @@ async def wall_live() -> ResponseReturnValue:
         wanted = asked_for()
     except BadFilter:
         return Response(b"", 400)
-    if not board().feed.ready.is_set():
+    if not (board().feed.ready.is_set() and board().streams.has_room()):
         return Response(b"", 503, headers={"Retry-After": "1"})
     is_outdated = request.args.get("drawn") != board().draw.static_version
     key = request.args.get("key", "")

@@ -113,9 +113,10 @@ class Renderer:
         # The attributes are hx-upsert's: order by `data-key`, newest first.
         return f'<hx-upsert hx-target="#calls" key="data-key" sort="desc">{self.call_row(row)}</hx-upsert>'
 
-    def drop_call(self, call_id: int) -> str:
+    def drop_call(self, call_id: int, *, for_good: bool = False) -> str:
         """Takes the row off a page that has it, shown or waiting to be shown; `list.js` reads the mark."""
-        return f'<hx-upsert hx-target="#calls"><tr id="call-{call_id}" data-gone></tr></hx-upsert>'
+        mark = 'data-gone="for-good"' if for_good else "data-gone"
+        return f'<hx-upsert hx-target="#calls"><tr id="call-{call_id}" {mark}></tr></hx-upsert>'
 
     def show_reports(self, rows: Sequence[InboxRow]) -> str:
         """Puts rows of the inbox where they belong in its list: the newest at the top."""

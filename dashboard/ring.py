@@ -38,7 +38,7 @@ class Frame:
 
     @cached_property
     def drop(self) -> bytes:
-        return sse_frame(self.draw.drop_call(self.row.id), id=self.row.seq)
+        return sse_frame(self.draw.drop_call(self.row.id, for_good=self.facts is None), id=self.row.seq)
 
 
 class Ring:

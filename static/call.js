@@ -38,6 +38,13 @@ function closeCall({ push = true } = {}) {
   listScroll = 0;
 }
 
+// What was erased stays in neither page nor title.
+function emptyCall() {
+  const call = byId("call");
+  call.replaceChildren(call.querySelector(".close"), "This call was taken off the board.");
+  document.title = byId("board").dataset.title;
+}
+
 function markOpen() {
   for (const row of document.querySelectorAll("#calls > [aria-current]")) row.removeAttribute("aria-current");
   rowOf(openId())?.setAttribute("aria-current", "true");

@@ -4,7 +4,7 @@
 const MOST_ROWS = 200; // a board left open all day must not grow for ever
 const MOST_HELD = 1_000;
 
-// Rows that came while somebody reads, by id; null for one that left.
+// Rows that came while one reads; null for one that left.
 const held = new Map();
 let tooMany = 0; // that were held, and are drawn anew when asked for
 
@@ -21,7 +21,8 @@ function settleRows(fragment) {
     const present = byId(row.id);
     if ("gone" in row.dataset) {
       row.remove();
-      leave(row.id, present);
+      leave(row.id, present, row.dataset.gone);
+      if (row.dataset.gone && row.id === "call-" + openId()) emptyCall();
       continue;
     }
     noteChange(row, held.get(row.id) ?? present);
@@ -35,8 +36,8 @@ function settleRows(fragment) {
   showHeld();
 }
 
-function leave(id, present) {
-  if (present && isReading()) return held.set(id, null);
+function leave(id, present, forGood) {
+  if (present && !forGood && isReading()) return held.set(id, null);
   held.delete(id);
   present?.remove();
 }
@@ -154,7 +155,7 @@ const olderRemain = () => byId("older") && !byId("older").hidden;
 const toldOf = new Set(); // conversions: a row that left the end of the list may come again
 
 function noteChange(row, before) {
-  // Not by its own first number: a call that began and changed between two writes comes once.
+  // Not by its own first number: it may have changed before it was first sent.
   const isNew = !before && row.dataset.created - byId("board").dataset.cursor > 0;
   const was = before ? before.dataset.stage : isNew ? "" : "converted";
   if (row.dataset.stage === "converted" && was !== "converted" && !toldOf.has(row.id)) {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +106,18 @@ def test_on_a_phone_the_call_takes_the_place_of_the_list(board: RunningBoard, pa
     page.get_by_label("Close the call").click()
     expect(page.locator("#list")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_call_that_is_erased_leaves_the_open_page_and_the_tabs_title(board: RunningBoard, pages: Pages) -> None:
+    board.post(named("Asha", to="919812345210"))
+    page = pages.open(board.url)
+    open_first(page)
+    expect(page).to_have_title(re.compile("Asha"))
+    command = [sys.executable, "-m", "dashboard", "erase", "919812345210"]
+    subprocess.run(command, env=board.environment, check=True, capture_output=True)
+    expect(page.locator("#call")).to_contain_text("This call was taken off the board.")
+    expect(page).to_have_title("Callboard")
+    expect(page.locator("body")).not_to_contain_text("Asha")
 
 
 def test_new_calls_wait_while_somebody_reads_and_one_key_shows_them(board: RunningBoard, pages: Pages) -> None:

@@ -41,11 +41,13 @@ format: ## put the code into shape
 	@$(VENV)/bin/ruff check --fix
 	@$(VENV)/bin/ruff format
 
-bench: ## measure everything the documents claim
+bench: ## measure speed and memory beside peers
+	@bin/setup requirements-dev.txt
 	@bin/setup requirements-bench.txt
-	@$(VENV)/bin/python -m bench all $(ARGS)
+	@CHROMIUM=$$(bin/find-chromium) $(VENV)/bin/python -m bench all $(ARGS)
 
 faults: ## make every fault the board should survive, 12 minutes; LONG=1 takes the full numbers, ARGS=NAME one of them
+	@bin/setup requirements-dev.txt
 	@bin/setup requirements-bench.txt
 	@CHROMIUM=$$(bin/find-chromium) $(VENV)/bin/python -m bench.faults $(ARGS)
 

@@ -55,7 +55,7 @@ def _measurements(short: bool) -> dict[str, Callable[[Report], None]]:
 
 def _dom(report: Report, *, seconds: float) -> None:
     if importlib.util.find_spec("playwright") is None:
-        report.not_measured("webhook sent to row in the DOM", "Playwright is not installed: `make test` installs it.")
+        report.not_measured("webhook sent to row in the DOM", "Playwright is not installed: `make bench` installs it.")
         return
     from bench import dom
 

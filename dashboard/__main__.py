@@ -164,10 +164,17 @@ def _refuse_open_board(settings: Settings) -> None:
         missing.append("DASHBOARD_ADMIN_PASSWORD (makes the account `admin`)")
     if missing:
         raise CannotRun(
-            f"{settings.bind} can be reached by others, so the board needs " + " and ".join(missing) + ". "
+            f"{_opened_by(settings)} says that others reach this board, so it needs " + " and ".join(missing) + ". "
             f"Make that with {CONNECT_COMMAND}, or set it yourself, and start again; or leave DASHBOARD_BIND, PORT "
             "and DASHBOARD_PUBLIC_URL unset, and the board is for this machine only."
         )
+
+
+def _opened_by(settings: Settings) -> str:
+    """The setting by which others reach the board, with its value where that is told apart by it."""
+    if settings.public_url:
+        return "DASHBOARD_PUBLIC_URL"
+    return "PORT" if settings.port_given else f"DASHBOARD_BIND ({settings.bind})"
 
 
 def _has_account(settings: Settings) -> bool:

@@ -266,5 +266,7 @@ async def _apologise(problem: Exception) -> ResponseReturnValue:
 def _sentences(status: int) -> str:
     return {
         404: "The address is not one of this board's. Check the link, or go back to the board.",
-        405: "This address is not for that kind of request.",
-    }.get(status, "The request cannot be answered.")
+        405: "This address is not for that kind of request. Go back to the board.",
+        408: "The form did not arrive in time, and nothing was done. Send it again.",
+        413: "What was sent is larger than a form of this board may be, and nothing was done. Send less.",
+    }.get(status, "The board cannot read this request, and nothing was done. Go back to the board and try again.")

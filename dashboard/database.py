@@ -384,7 +384,7 @@ def _all_end(crews: Iterable[Crew], seconds: float) -> bool:
 
 def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
         url,
         hide_parameters=True,

@@ -90,7 +90,7 @@ def refused(refusal: Refusal | None, now: datetime) -> Notice | None:
 
 def _refused(refusal: Refusal, zone: ZoneInfo) -> Notice:
     words = f"{refusal.problem} That was at {_clock(refusal.at, zone)}; nothing of it was stored."
-    return Notice("trouble", f"{words} `python -m dashboard connect` prints what to paste into CallKaro.")
+    return Notice("trouble", f"{words} `.venv/bin/python -m dashboard connect` prints what to paste into CallKaro.")
 
 
 def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:
@@ -115,15 +115,21 @@ def newcomers(found: Sequence[Newcomer], now: datetime) -> Notice | None:
         return None
     if len(known) == 1:
         (only,) = known
-        what = ("An " if only.kind == "event" else "A ") + KINDS[only.kind].lower()
+        what = ("an " if only.kind == "event" else "a ") + KINDS[only.kind].lower()
         when = _day_and_clock(only.first_seen_at, now)
-        return Notice("newcomer", f"{what} nobody knew: {_short(only.value)}, first seen {when}.", _NEWCOMERS_HREF)
+        words = f"CallKaro sent {what} that its documentation does not have: {_short(only.value)}, first seen {when}."
+        return Notice("newcomer", words, _NEWCOMERS_HREF)
     named = [
         f"{KINDS[each.kind].lower()} {_short(each.value)} ({_day_and_clock(each.first_seen_at, now)})"
         for each in known[:_MOST_NAMED]
     ]
     more = len(known) - len(named)
-    words = "Nobody knew these before: " + ", ".join(named) + (f", and {more} more" if more else "") + "."
+    words = (
+        "CallKaro sent what its documentation does not have: "
+        + ", ".join(named)
+        + (f", and {more} more" if more else "")
+        + "."
+    )
     return Notice("newcomer", words, _NEWCOMERS_HREF)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 ADMIN, REVIEWER, VIEWER = "admin", "reviewer", "viewer"
 ROLES = {
     ADMIN: "sees and does everything, accounts among it",
-    REVIEWER: "sees numbers masked, shows one when it is needed (which is written down), exports",
+    REVIEWER: "sees numbers masked, shows one when it is needed (which is written down), exports, shares walls",
     VIEWER: "sees numbers masked",
 }
 """Every role, and what it is for, in words."""

@@ -20,7 +20,7 @@ from dashboard.store.calls import ToldCall
 SUMMARY = {
     "id": ("integer", "The board's number of the call; it never changes."),
     "seq": ("integer", "Goes up with every change of the call; see after_seq."),
-    "call_sid": ("string", "CallKaro's id of the call, the same for all its tries."),
+    "call_sid": ("string", "CallKaro's id of the call; whether all tries of a call bear one is not documented."),
     "try_count": ("integer", "-1 inbound, 0 the first attempt, 1 the first retry."),
     "at": ("string", "When it began, UTC; when its first report came, where no time was reported."),
     "received_at": ("string", "When its first report came, UTC."),
@@ -35,7 +35,7 @@ SUMMARY = {
     "customer_name": ("string", "The name in the campaign's file."),
     "customer_number": ("string", "Masked, unless the role sees numbers."),
     "disposition": ("string", "The beginning of the outcome's text."),
-    "recording": ("string?", "kept, waiting or failed; null where there is none."),
+    "recording": ("string?", "kept, waiting, failed or expired; null where there is none."),
 }
 """Every field of a call in a list: its JSON type (? for "or null") and what it means."""
 CSV_COLUMNS = ("id", "at", "received_at", "stage", *DOCUMENTED_FIELDS)

@@ -44,5 +44,6 @@ class ZoneDoubt:
         when = f"{hours} before" if minutes > 0 else f"{hours} after"
         return (
             f"The last {IN_A_ROW} calls seem to have ended {when} their reports came. CallKaro's times are read as "
-            f"{zone}; if that is not its clock, set DASHBOARD_SOURCE_TIMEZONE and run `python -m dashboard rebuild`."
+            f"{zone}; if that is not its clock, set DASHBOARD_SOURCE_TIMEZONE, start the server "
+            "again, and run `.venv/bin/python -m dashboard rebuild`."
         )

@@ -170,8 +170,8 @@ async def test_real_calls_are_no_hindrance_when_that_is_wanted() -> None:
         (200, b"<html>", "did not answer /api/board as a Callboard does (status 200)"),
         (200, b"[]", "did not answer /api/board as a Callboard does (status 200)"),
         (200, b'{"calls": null, "simulated": 0}', "did not answer /api/board as a Callboard does (status 200)"),
-        (401, b"", "Give it with --secret or DASHBOARD_WEBHOOK_SECRET"),
-        (403, b"", "Give it with --secret or DASHBOARD_WEBHOOK_SECRET"),
+        (401, b"", "has accounts and does not say what it holds"),
+        (403, b"", "has accounts and does not say what it holds"),
     ],
 )
 async def test_a_board_that_does_not_say_what_it_holds_is_refused(
@@ -190,7 +190,7 @@ async def test_where_nothing_listens_one_sentence_helps(
     url = await unused_url()
     assert await simulate(SimulateOptions(url=url, rate=0, yes_real_board=yes_real_board), io.StringIO()) == 1
     said = capsys.readouterr().err
-    assert said == f"No board answers at {url}. Start one with `python -m dashboard serve`, or check --url.\n"
+    assert said == f"No board answers at {url}. Start one with `.venv/bin/python -m dashboard serve`, or check --url.\n"
 
 
 async def test_a_board_that_goes_away_ends_the_sending(capsys: pytest.CaptureFixture[str]) -> None:

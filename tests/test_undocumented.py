@@ -95,12 +95,14 @@ def ago(**time: float) -> int:
 
 @pytest.mark.parametrize(
     ("kind", "beginning"),
-    [("reason", "A hang-up reason"), ("type", "A call type"), ("event", "An event"), ("field", "A field")],
+    [("reason", "a hang-up reason"), ("type", "a call type"), ("event", "an event"), ("field", "a field")],
 )
 def test_one_newcomer_is_told_with_its_kind_and_moment(kind: str, beginning: str) -> None:
     notice = newcomers([Newcomer(kind, "LINE_BUSY", ago(hours=1))], MIDDAY)
     assert notice is not None
-    assert notice.words == f"{beginning} nobody knew: LINE_BUSY, first seen today 11:00."
+    assert notice.words == (
+        f"CallKaro sent {beginning} that its documentation does not have: LINE_BUSY, first seen today 11:00."
+    )
     assert notice.href == "/inbox#undocumented"
 
 
@@ -109,7 +111,8 @@ def test_several_newcomers_are_one_notice() -> None:
     notice = newcomers(many, MIDDAY)
     assert notice is not None
     assert notice.words == (
-        "Nobody knew these before: field f0 (today 01:00), field f1 (today 00:00), field f2 (yesterday 23:00), "
+        "CallKaro sent what its documentation does not have: field f0 (today 01:00), field f1 (today 00:00), "
+        "field f2 (yesterday 23:00), "
         "and 2 more."
     )
 
@@ -123,4 +126,4 @@ def test_a_newcomer_is_told_for_a_day_and_not_once_it_is_documented() -> None:
 def test_a_megabyte_of_a_name_makes_a_short_notice() -> None:
     notice = newcomers([Newcomer("field", "x" * 200, ago(hours=1))], MIDDAY)
     assert notice is not None
-    assert len(notice.words) < 120
+    assert len(notice.words) < 150

@@ -174,7 +174,7 @@ def _first_bytes(client: httpx.Client, headers: dict[str, str]) -> Finding:
         pass
     return bad(
         "The proxy holds the stream (/live) back, so pages are not live. Turn its buffering off for /live: "
-        "`proxy_buffering off` in nginx, `flush_interval -1` in Caddy; and no compression of text/event-stream."
+        "`proxy_buffering off` in nginx; in Caddy no `encode` for it, as in deploy/Caddyfile; no compression at all."
     )
 
 

@@ -62,8 +62,8 @@ def _revision(database: Database, found: str | None, newest: str | None) -> Find
     if found is None:
         return doubt(f"{database.place} has no tables yet: the first start makes them.")
     return doubt(
-        f"The tables of {database.place} are at {found}, those of this version at {newest}. `python -m dashboard "
-        "serve` brings them up to date; where they are newer it says so and leaves them alone."
+        f"The tables of {database.place} are at {found}, those of this version at {newest}. "
+        "`.venv/bin/python -m dashboard serve` brings them up to date; newer ones it leaves alone, and says so."
     )
 
 

@@ -36,8 +36,9 @@ async def refuse_real_board(board: httpx.AsyncClient) -> None:
         raise Refused(unreachable(board, problem)) from problem
     if answer.status_code in (401, 403):
         raise Refused(
-            f"The board at {url} does not say what it holds without the webhook secret. "
-            "Give it with --secret or DASHBOARD_WEBHOOK_SECRET."
+            f"The board at {url} has accounts and does not say what it holds, so it may hold real calls. For a board "
+            "of its own run `.venv/bin/python -m dashboard demo`; to send nevertheless, add --yes-real-board, and the "
+            "webhook's secret with --secret."
         )
     real = _real_calls(answer) if answer.status_code == 200 else None
     if real is None:
@@ -49,7 +50,8 @@ async def refuse_real_board(board: httpx.AsyncClient) -> None:
         raise Refused(
             f"The board at {url} holds {real:,} real {'call' if real == 1 else 'calls'}, "
             "and simulated ones would stand among them. "
-            "For a board of its own run `python -m dashboard demo`; to send nevertheless, add --yes-real-board."
+            "For a board of its own run `.venv/bin/python -m dashboard demo`; "
+            "to send nevertheless, add --yes-real-board."
         )
 
 
@@ -65,4 +67,4 @@ def unreachable(board: httpx.AsyncClient, problem: httpx.TransportError) -> str:
     url = str(board.base_url).rstrip("/")
     if isinstance(problem, httpx.TimeoutException):
         return f"The board at {url} did not answer within {ANSWER_WITHIN_SECONDS:g} s. See what its log says."
-    return f"No board answers at {url}. Start one with `python -m dashboard serve`, or check --url."
+    return f"No board answers at {url}. Start one with `.venv/bin/python -m dashboard serve`, or check --url."

@@ -309,7 +309,11 @@ def _cross_site_refusal() -> Response | None:
     ours = ours or (origin == "null" and site == "same-origin")
     if site in (None, "same-origin", "none") and ours:
         return None
-    return refuse(403, "This form was sent from another site.")
+    return refuse(
+        403,
+        "This form was sent from another site, so nothing was done. Open the board itself and send it again. "
+        "If you did, DASHBOARD_PUBLIC_URL must be the address in your browser: set it and start the server again.",
+    )
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

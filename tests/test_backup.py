@@ -41,7 +41,9 @@ def settings_of(folder: Path) -> Settings:
 
 
 def back_up(settings: Settings, file: Path, *, recordings: bool = False) -> None:
-    assert backup(Namespace(file=file, recordings=recordings), Database(settings.database_url), settings) == 0
+    database = Database(settings.database_url)
+    assert backup(Namespace(file=file, recordings=recordings), database, settings) == 0
+    database.close()
 
 
 def put_back(settings: Settings, file: Path | None, *, recordings: bool = False, in_place: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -23,8 +24,10 @@ from tests.stored import column, sql, store
 
 
 @pytest.fixture
-def empty(database_url: str) -> Database:
-    return Database(database_url)
+def empty(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.close()
 
 
 def tables(database: Database) -> list[str]:

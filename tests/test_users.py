@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -44,11 +44,13 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 @pytest.fixture
-def file(tmp_path: Path, user: User) -> Database:
+def file(tmp_path: Path, user: User) -> Iterator[Database]:
     """The database of that board, where Asha and Bina have accounts."""
     for name in ("asha", "bina"):
         assert user("add", name)[0] == 0
-    return Database(f"sqlite:///{tmp_path / 'callboard.db'}")
+    made = Database(f"sqlite:///{tmp_path / 'callboard.db'}")
+    yield made
+    made.close()
 
 
 def test_an_account_is_made_with_a_hash_and_no_password(file: Database) -> None:

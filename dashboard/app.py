@@ -120,6 +120,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.visits = Visits(app.database, now_micros)
     app.readiness = Readiness(app.database)
     app.recording_counts = RecordingCounts()
+    app.erasing = set()
     app.feed.last_refusal = lambda: app.refusals.last
     app.feed.room = partial(_room, app)
     app.feed.targets = lambda: [
@@ -186,6 +187,7 @@ def _run_parts(app: Callboard) -> None:
     @app.after_serving
     async def finish() -> None:
         stop(app)
+        await erase.finish(app)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

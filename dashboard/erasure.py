@@ -1,6 +1,7 @@
 """Erases one person everywhere: calls, reports, recordings, and whatever else quotes the number. Knows no request.
 
-In steps, each one short transaction: stopped half-way, it can be run again and does the rest.
+In steps, each one short transaction: stopped half-way, it can be run again and does the rest, and the audit log says
+how far it came.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from dashboard.store.persons import (
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.upkeep import clear_discarded
 
+_OTHERS_SHOWN = 5
+
 
 class TooShort(ValueError):
     """The number has too few digits to tell one person from another; its text says so."""
@@ -51,7 +54,7 @@ class Erased(NamedTuple):
     """reports that told of no call"""
     audit_lines: int
     others: Sequence[str]
-    """numbers of calls that stay, and end in the same digits"""
+    """numbers that stay, in calls and where they are quoted, and may be the same person's"""
     is_folded: bool = True
     """whether the bytes are out of the database's log, too"""
 
@@ -67,6 +70,18 @@ class Erased(NamedTuple):
         ]
         return ", ".join(parts)
 
+    @property
+    def others_sentence(self) -> str:
+        """Which numbers are left alone, and what to do about them; "" where there are none."""
+        if not self.others:
+            return ""
+        more = len(self.others) - _OTHERS_SHOWN
+        shown = ", ".join(self.others[:_OTHERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return (
+            f"Not touched: {shown}. These end in the same digits, and may be the same person's with or without a "
+            "country's code. If one is, erase it, too, as it is written here."
+        )
+
 
 def _counted(count: int, what: str, rest: str = "") -> str:
     return " ".join(part for part in (str(count), what if count == 1 else f"{what}s", rest) if part)
@@ -79,32 +94,54 @@ async def find(database: Database, number: str) -> Erased:
     removed = Removed()
     for ids in await _calls(database, spellings):
         removed = removed.plus(await database.read(partial(count_of, call_ids=ids)))
-    unread = await _quoting(database, partial(unread_quoting, digits=digits))
-    lines = await _quoting(database, partial(audit_quoting, digits=digits))
-    return Erased(removed, len(unread), len(lines), others)
+    unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
+    lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
+    return Erased(removed, len(unread), len(lines), sorted(others))
 
 
 async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
     """Take it away, for good. Raises TooShort; SQLAlchemyError and OSError where it was stopped half-way."""
     digits = _digits(number)
     spellings, others = await _spellings(database, number)
-    removed = Removed()
+    removed, line = Removed(), None
     for ids in await _calls(database, spellings):
-        removed = removed.plus(await database.write(partial(remove_calls, call_ids=ids)))
-    unread = await _quoting(database, partial(unread_quoting, digits=digits))
-    lines = await _quoting(database, partial(audit_quoting, digits=digits))
-    erased = Erased(removed, len(unread), len(lines), others)
-    await database.write(partial(_finish, unread=unread, lines=lines, words=erased.words, who=who))
+        removed, line = await database.write(partial(_remove, call_ids=ids, before=removed, line=line, who=who))
+    unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
+    lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
+    erased = Erased(removed, len(unread), len(lines), sorted(others))
+    await database.write(partial(_finish, unread=unread, lines=lines, words=erased.words, line=line, who=who))
     while await clear_discarded(database, keep):
         pass
     return erased._replace(is_folded=await database.fold())
 
 
-def _finish(session: Session, unread: Sequence[int], lines: Sequence[int], words: str, who: By) -> None:
+def _remove(
+    session: Session, call_ids: Sequence[int], before: Removed, line: int | None, who: By
+) -> tuple[Removed, int]:
+    """Some of the calls: how many went by now, and the line of the audit log that says so, should it stop here."""
+    removed = before.plus(remove_calls(session, call_ids))
+    so_far = Erased(removed, 0, 0, ()).words
+    return removed, _note(session, f"under way, or stopped half-way: so far {so_far}", line, who)
+
+
+def _finish(
+    session: Session, unread: Sequence[int], lines: Sequence[int], words: str, line: int | None, who: By
+) -> None:
     blank_unread(session, unread)
     blank_audit(session, lines)
+    _note(session, words, line, who)
+
+
+def _note(session: Session, words: str, line: int | None, who: By) -> int:
+    """One line for an erasure, which says anew after each step what went; gives its id."""
+    if line is not None:
+        audit.tell_anew(session, line, words)
+        return line
     # Without the number: the log would otherwise be the one place that still has it.
-    audit.note(session, now=who.now, account=who.name, action=audit.ERASED, about=words, address=who.address)
+    noted = audit.note(session, now=who.now, account=who.name, action=audit.ERASED, about=words, address=who.address)
+    session.flush()
+    assert noted.id is not None
+    return noted.id
 
 
 def _digits(number: str) -> str:
@@ -114,16 +151,16 @@ def _digits(number: str) -> str:
     return digits
 
 
-async def _spellings(database: Database, number: str) -> tuple[list[str], list[str]]:
-    """Every way in which calls spell this number, and longer numbers that end in it."""
+async def _spellings(database: Database, number: str) -> tuple[list[str], set[str]]:
+    """Every way in which calls spell this number, and others that may be the same person's."""
     same: list[str] = []
-    longer: list[str] = []
+    others: set[str] = set()
     after = ""
     while step := await database.read(partial(numbers_after, after=after, number=number)):
         same += step.same
-        longer += step.longer
+        others.update(step.alike)
         after = step.last
-    return same, longer
+    return same, others
 
 
 async def _calls(database: Database, spellings: Sequence[str]) -> Sequence[Sequence[int]]:
@@ -137,10 +174,12 @@ async def _calls(database: Database, spellings: Sequence[str]) -> Sequence[Seque
     return [ids[start : start + CALLS_AT_ONCE] for start in range(0, len(ids), CALLS_AT_ONCE)]
 
 
-async def _quoting(database: Database, step: Callable[..., Quoting | None]) -> list[int]:
+async def _quoting(database: Database, step: Callable[..., Quoting | None], others: set[str]) -> list[int]:
+    """The ids of rows that quote the number; numbers that may be the same person's are added to `others`."""
     ids: list[int] = []
     after = 0
     while found := await database.read(partial(step, after=after)):
         ids += found.ids
+        others |= found.alike
         after = found.last
     return ids

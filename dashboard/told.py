@@ -54,7 +54,7 @@ def summary_of(told: ToldCall, *, sees_numbers: bool) -> dict[str, JSON]:
     return {
         "id": row.id,
         "seq": row.seq,
-        "call_sid": told.call_sid,
+        "call_sid": hide(told.call_sid),
         "try_count": row.try_count,
         "at": utc(row.at),
         "received_at": utc(row.received_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from functools import partial
 from urllib.parse import urlencode
@@ -19,12 +20,17 @@ from dashboard.passwords import matches
 from dashboard.roles import ADMIN, REVIEWER, VIEWER, Rights
 from dashboard.store.accounts import (
     LastAdmin,
+    account_of_session,
     accounts,
     add_account,
     disable,
     find_account,
+    keep_hash,
     rights_of,
+    running_sessions,
     set_rights,
+    start_session,
+    still_opens,
 )
 from dashboard.store.calls import count_calls, rows_of_number
 from dashboard.web.forms import FIELD
@@ -32,7 +38,7 @@ from dashboard.web.parts import Callboard
 from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
 from tests.signed_in import browser_of
-from tests.stored import column, rows, store
+from tests.stored import column, rows, sql, store
 
 PASSWORD = "correct horse é battery"
 
@@ -202,6 +208,29 @@ def test_the_last_admin_can_neither_be_disabled_nor_be_given_another_role(databa
         return [f"{line.name} {line.rights.role} {line.disabled_at}" for line in accounts(session)]
 
     assert database.write_now(told) == ["boss admin None", "ravi reviewer 2", "vani viewer 2"]
+
+
+def test_an_account_opens_only_as_it_was_read_and_only_while_it_is_not_disabled(database: Database) -> None:
+    def account(name: str) -> Account:
+        found = database.read_now(partial(find_account, name=name))
+        assert found is not None
+        return found
+
+    for name in ("asha", "bina"):
+        database.write_now(partial(add_account, name=name, password_hash="old", now=1))
+    before = account("bina")
+    assert before.id is not None
+    assert database.write_now(partial(still_opens, account=before))
+    database.write_now(partial(keep_hash, account=account("bina"), password_hash="anew"))
+    assert not database.write_now(partial(still_opens, account=before))
+    assert database.write_now(partial(still_opens, account=account("bina")))
+    database.write_now(partial(start_session, account_id=before.id, token="late", now=2))
+    running = partial(running_sessions, token_hashes=[hashlib.sha256(b"late").digest()], now=3)
+    assert len(database.read_now(running)) == 1
+    sql(database, "UPDATE account SET disabled_at = 2 WHERE name = 'bina'")
+    assert not database.write_now(partial(still_opens, account=account("bina")))
+    assert database.read_now(running) == set()
+    assert database.read_now(partial(account_of_session, token="late", now=3)) is None
 
 
 def test_calls_of_a_number_and_their_count_keep_to_campaigns(database: Database) -> None:

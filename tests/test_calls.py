@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dashboard.callkaro.report import CallReport
 from dashboard.calls import (
+    LONGEST_IN_A_ROW,
     NOBODY,
     call_sid_of,
     changes,
@@ -210,6 +211,23 @@ def test_the_customer_is_who_calls_in_or_who_is_called() -> None:
 def test_what_strangers_write_at_length_is_short_in_the_list() -> None:
     row = columns(call_metadata={"name": "n" * 10_000}, disposition_reason="d" * 10_000)
     assert (len(row["customer_name"]), len(row["disposition"])) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    "number", ["919812345678", "+91 98123 45678", "(91) 98123.45678", "91-98123-45678", "९८१२३४५६७८"]
+)
+def test_of_a_number_that_stands_across_the_cut_nothing_is_kept(number: str) -> None:
+    for kept in range(1, len(number)):
+        words = "z" * (LONGEST_IN_A_ROW - kept - 1)
+        told = f"{words} {number}"
+        row = columns(call_metadata={"name": told}, disposition_reason=f"{told} is better")
+        assert [row[name].rstrip(" +(") for name in ("customer_name", "disposition")] == [words] * 2
+
+
+def test_a_number_that_stands_before_the_cut_is_kept_and_a_text_that_fits_is_never_touched() -> None:
+    begins = f"Call 98123 45678 at noon {'z' * 200}"
+    row = columns(call_metadata={"name": f"{'z' * 190}9812345678"}, disposition_reason=begins)
+    assert (row["customer_name"], row["disposition"]) == (f"{'z' * 190}9812345678", begins[:200])
 
 
 @pytest.mark.parametrize(

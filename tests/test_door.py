@@ -15,18 +15,27 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 from quart.typing import TestClientProtocol as Client
-from sqlmodel import Session
+from sqlmodel import Session, select
 
-from dashboard import passwords
+from dashboard import models, passwords
+from dashboard.accounts import Act, Change, give_password, shut_out
 from dashboard.settings import CONNECT_COMMAND, Settings
 from dashboard.store import audit
-from dashboard.store.accounts import add_account, disable, find_account, has_accounts
+from dashboard.store.accounts import (
+    add_account,
+    add_wall_link,
+    disable,
+    find_account,
+    has_accounts,
+    running_sessions,
+)
 from dashboard.web import account as account_door
 from dashboard.web.account import _safe_next
 from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, is_direct, is_own_host
-from dashboard.web.parts import Callboard
+from dashboard.web.parts import Callboard, now_micros
 from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
+from tests.stored import sql
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 HASHER = passwords._hasher
@@ -37,6 +46,8 @@ PASSWORD = "correct horse é battery"
 def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong passwords of one test are not those of another, and a password costs a test next to nothing."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    # One that somebody has waited for belongs to that test's event loop.
+    monkeypatch.setattr(account_door, "_checks", asyncio.Semaphore(2))
     monkeypatch.setattr(account_door, "_wrong_by_address", Slowdown(most=10, seconds=60))
     monkeypatch.setattr(account_door, "_wrong_by_name", Slowdown(most=60, seconds=60))
 
@@ -312,6 +323,78 @@ async def test_a_disabled_account_is_out_and_does_not_come_in_again(guarded: Cal
     assert await sign_in(client) == 401
 
 
+def sessions(app: Callboard) -> list[bytes]:
+    return [*app.database.read_now(lambda session: session.exec(select(models.Session.token_hash)))]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, app: Callboard, change: Act, **to: Any) -> None:
+    """While the next password is looked at, somebody else changes the account of the admin."""
+    looks = passwords.matches
+    left = [Change("admin", 2, **to)]
+
+    def look(password_hash: str | None, password: str) -> bool:
+        if left:
+            app.database.write_now(lambda session: change(session, left.pop()))
+        return looks(password_hash, password)
+
+    monkeypatch.setattr(account_door, "matches", look)
+
+
+async def test_a_sign_in_that_overlaps_the_end_of_its_account_begins_nothing(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await guarded.database.write(partial(add_account, name="other", password_hash="", now=1))
+    meanwhile(monkeypatch, guarded, shut_out)
+    client = guarded.test_client()
+    assert await sign_in(client) == 401
+    assert sessions(guarded) == []
+    assert (await client.get("/")).status_code == 303
+
+
+async def test_a_sign_in_that_overlaps_a_new_password_needs_the_new_one(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, guarded, give_password, password_hash=passwords.hash_password("quite another one"))
+    assert await sign_in(guarded.test_client()) == 401
+    assert sessions(guarded) == []
+    assert await sign_in(guarded.test_client(), "quite another one") == 303
+
+
+async def test_two_sign_ins_at_once_that_both_make_the_hash_anew_are_both_let_in(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
+    meanwhile(monkeypatch, guarded, give_password, password_hash=passwords.hash_password(PASSWORD))
+    assert await sign_in(guarded.test_client()) == 303
+    clients = [guarded.test_client() for _ in range(4)]
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=3, memory_cost=64, parallelism=1))
+    assert await asyncio.gather(*map(sign_in, clients)) == [303] * 4
+    assert [(await client.get("/account")).status_code for client in clients] == [200] * 4
+
+
+async def test_an_own_new_password_that_overlaps_an_admins_changes_nothing_and_says_so(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = guarded.test_client()
+    await sign_in(client)
+    meanwhile(monkeypatch, guarded, give_password, password_hash=passwords.hash_password("given by an admin"))
+    answer = await post(client, "/account/password", present=PASSWORD, wanted="my own choice", again="my own choice")
+    assert answer.status_code == 409
+    assert "was changed at the same moment" in await answer.get_data(as_text=True)
+    assert (await client.get("/")).status_code == 303
+    assert await sign_in(client, "my own choice") == 401
+    assert await sign_in(client, "given by an admin") == 303
+
+
+async def test_a_session_of_a_disabled_account_is_none(guarded: Callboard) -> None:
+    client = guarded.test_client()
+    await sign_in(client)
+    sql(guarded.database, "UPDATE account SET disabled_at = 2")
+    assert (await client.get("/")).status_code == 303
+    assert len(hashes := sessions(guarded)) == 1
+    assert await guarded.database.read(partial(running_sessions, token_hashes=hashes, now=now_micros())) == set()
+
+
 async def test_a_board_that_gets_an_account_while_it_runs_asks_to_sign_in_at_once(app: Callboard) -> None:
     client = app.test_client()
     assert (await client.get("/")).status_code == 200
@@ -330,10 +413,14 @@ async def test_nobody_has_an_account_page_where_nobody_signs_in(client: Client) 
 # The streams of those who are signed in
 
 
-@pytest.mark.parametrize("path", ["/live", "/live?period=today&day=2020-01-01", "/wall/live?period=today"])
+@pytest.mark.parametrize(
+    "path",
+    ["/live", "/live?period=today&day=2020-01-01", "/wall/live?period=today", "/wall/live?period=today&key=shared"],
+)
 async def test_an_ended_session_ends_its_streams_and_no_other(guarded: Callboard, path: str) -> None:
     here, elsewhere = guarded.test_client(), guarded.test_client()
     assert await sign_in(here) == await sign_in(elsewhere) == 303
+    await guarded.database.write(partial(add_wall_link, token="shared", query="period=today", now=1))
     async with here.request(path) as mine, elsewhere.request(path) as theirs:
         for stream in (mine, theirs):
             await stream.send_complete()
@@ -641,6 +728,14 @@ def test_a_million_addresses_take_no_more_room_than_ten_thousand() -> None:
     for number in range(12_000):
         slowdown.is_too_much(str(number))
     assert len(slowdown._counts) == 10_000
+
+
+def test_a_long_name_takes_no_more_room_than_a_short_one() -> None:
+    slowdown = Slowdown(most=1, seconds=60)
+    names = ["n" * 60_000 + end for end in ("a", "b", "é\udfff")]
+    assert [slowdown.is_too_much(name) for name in names] == [False] * 3
+    assert [slowdown.is_over(name) for name in names] == [True] * 3
+    assert all(len(key) <= 32 for key in slowdown._counts)
 
 
 def test_a_password_is_dear_to_guess() -> None:

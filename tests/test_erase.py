@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import shutil
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.filters import CallFilter
@@ -22,6 +25,8 @@ from dashboard.models import Recording
 from dashboard.passwords import hash_password
 from dashboard.recordings.keep import Keep
 from dashboard.roles import ADMIN, VIEWER, Rights
+from dashboard.safekeeping.prune import BACKUPS_SENTENCE
+from dashboard.settings import Settings
 from dashboard.store import audit
 from dashboard.store.accounts import add_account
 from dashboard.store.persons import quotes
@@ -29,13 +34,15 @@ from dashboard.store.recordings import note_kept
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.web.parts import Callboard
 from tests.events import read_events
-from tests.forms import post
+from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
+from tests.signed_in import browser_of
 from tests.stored import NOON, calls, column, data, rebuild, rows, sql, store, verdicts
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 
 NUMBER, OTHER = "918765432109", "919000000001"
+ALL_THREE = "3 calls, 3 reports, 0 recordings, 0 lines of the audit log"
 SPELLINGS = (NUMBER, "+91 87654 32109", "+91-8765-432-109")
 PASSWORD = "correct horse"
 WHO = By("asha", "127.0.0.1", NOON)
@@ -114,8 +121,145 @@ def test_longer_numbers_that_end_in_the_same_digits_are_told_of_and_left_alone(
 ) -> None:
     fill(database, tmp_path)
     found = run_erase(database, tmp_path, "8765432109")
-    assert (found.removed, sorted(found.others)) == (Removed(), sorted(SPELLINGS))
+    assert (found.removed, found.others) == (Removed(), sorted(SPELLINGS))
     assert len(calls(database, "id")) == 4
+
+
+SHORT = "8765432109"
+
+
+def test_numbers_that_may_be_the_same_persons_are_told_of_and_left_alone(database: Database, tmp_path: Path) -> None:
+    for asked, stored, is_told in (
+        (NUMBER, SHORT, True),
+        (f"+{NUMBER}", "08765 432109", True),
+        (SHORT, f"0091{NUMBER}", True),
+        (f"0{SHORT}", NUMBER, True),
+        (NUMBER, "65432109", True),
+        (NUMBER, "5432109", False),
+        (NUMBER, f"44{SHORT}", False),
+        (NUMBER, OTHER, False),
+        ("0000009", "9000009", False),
+    ):
+        sql(database, "DELETE FROM inbox", 'DELETE FROM "call"')
+        store(database, report("a", to=stored))
+        found = asyncio.run(find(database, asked))
+        assert (asked, found.others) == (asked, [stored] if is_told else [])
+        assert run_erase(database, tmp_path, asked) == found
+        assert calls(database, "customer_number") == [(stored,)]
+
+
+def test_such_numbers_are_told_of_where_reports_and_the_audit_log_quote_them(database: Database) -> None:
+    for asked, text, told in (
+        (NUMBER, f"call {SHORT}, please", [SHORT]),
+        (NUMBER, "call 0 87654-32109", [SHORT]),
+        (SHORT, f"call +{NUMBER}", [NUMBER]),
+        (NUMBER, f"{SHORT} or {NUMBER}", []),
+        (NUMBER, f"call 44{SHORT} or 5432109", []),
+        (SHORT, f"order 00129{SHORT}", []),
+    ):
+        sql(database, "DELETE FROM audit")
+        store(database, text.encode())
+        assert (text, asyncio.run(find(database, asked)).others) == (text, told)
+        sql(database, "DELETE FROM inbox")
+        database.write_now(partial(audit.note, now=NOON, account="bina", action="looked", about=text))
+        assert (text, asyncio.run(find(database, asked)).others) == (text, told)
+
+
+async def test_an_admin_is_told_of_such_numbers_before_and_after(app: Callboard) -> None:
+    await app.test_client().post(WEBHOOK, data=report("a", to=SHORT))
+    admin = await browser_of(app, "asha", Rights(ADMIN))
+    for sure in ("", "yes"):
+        html = await (await post(admin, "/erase", number=NUMBER, sure=sure)).get_data(as_text=True)
+        assert f"Not touched: {SHORT}." in html
+
+
+def audited(database: Database) -> list[tuple[str, str]]:
+    return [(line["action"], line["about"]) for line in rows(database, "audit")]
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_an_erasure_that_stops_half_way_stands_in_the_audit_log(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    store(database, *(report(f"call {number}", to=NUMBER) for number in range(3)))
+    monkeypatch.setattr("dashboard.erasure.CALLS_AT_ONCE", 1)
+    write, written = database.write, iter(range(steps))
+
+    async def until_it_is_away(step: Callable[..., Any]) -> Any:
+        if next(written, None) is None:
+            raise OSError("away")
+        return await write(step)
+
+    monkeypatch.setattr(database, "write", until_it_is_away)
+    with pytest.raises(OSError, match="away"):
+        run_erase(database, tmp_path, NUMBER)
+    assert len(calls(database, "id")) == 3 - steps
+    began = (
+        f"{steps} call{'s' * (steps > 1)}, {steps} report{'s' * (steps > 1)}, 0 recordings, 0 lines of the audit log"
+    )
+    assert audited(database) == [("person erased", f"under way, or stopped half-way: so far {began}")]
+    monkeypatch.setattr(database, "write", write)
+    run_erase(database, tmp_path, NUMBER)
+    assert calls(database, "id") == []
+    assert [about.partition(" call")[0] for _, about in audited(database)] == [
+        f"under way, or stopped half-way: so far {steps}",
+        str(3 - steps),
+    ]
+
+
+async def leave_while_it_erases(app: Callboard, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """An admin has a person erased, and closes the tab after the first step; the event lets the second begin."""
+    client = await browser_of(app, "asha", Rights(ADMIN))
+    for sid in ("a", "b", "c"):
+        await app.test_client().post(WEBHOOK, data=report(sid, to=NUMBER))
+    monkeypatch.setattr("dashboard.erasure.CALLS_AT_ONCE", 1)
+    write, may_go_on, waits = app.database.write, asyncio.Event(), asyncio.Event()
+
+    async def one_then_wait(step: Callable[..., Any]) -> Any:
+        if len(calls(app.database, "id")) < 3:
+            waits.set()
+            await may_go_on.wait()
+        return await write(step)
+
+    monkeypatch.setattr(app.database, "write", one_then_wait)
+    body = urlencode({"form_token": form_token(client), "number": NUMBER, "sure": "yes"}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with asyncio.timeout(5), client.request("/erase", method="POST", headers=headers) as connection:
+        await connection.send(body)
+        await connection.send_complete()
+        await waits.wait()
+        await connection.disconnect()
+    return may_go_on
+
+
+async def test_an_erasure_goes_on_when_whoever_asked_for_it_leaves(
+    app: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = await leave_while_it_erases(app, monkeypatch)
+    may_go_on.set()
+    async with asyncio.timeout(5):
+        while audited(app.database) != [("person erased", ALL_THREE)]:
+            await app.database.next_change()
+    assert calls(app.database, "id") == []
+
+
+async def test_a_board_that_stops_waits_for_an_erasure(
+    settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(migrated_file, settings.data_folder / "callboard.db")
+    app = create_app(settings)
+    running = app.test_app()
+    await running.startup()
+    may_go_on = await leave_while_it_erases(app, monkeypatch)
+    stopping = asyncio.create_task(running.shutdown())
+    async with asyncio.timeout(5):
+        while not app.feed.closing:
+            await app.feed.moved.wait()
+        may_go_on.set()
+        await stopping
+    after = Database(settings.database_url)
+    assert (audited(after), calls(after, "id")) == ([("person erased", ALL_THREE)], [])
+    after.close()
 
 
 def test_a_few_digits_are_nobodys_number(database: Database, tmp_path: Path) -> None:
@@ -208,6 +352,8 @@ async def test_an_admin_is_shown_what_would_go_and_a_viewer_nothing(app: Callboa
     html = await (await post(admin, "/erase", number=SPELLINGS[1], sure="yes")).get_data(as_text=True)
     assert "Erased: 1 call, 1 report" in html
     assert "Backups made before" in html
+    assert "callboard-replaced-" in html
+    assert "callboard-replaced-" in BACKUPS_SENTENCE
     log = await (await admin.get("/audit")).get_data(as_text=True)
     assert "person erased" in log
     assert not quotes(log, NUMBER)

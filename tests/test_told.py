@@ -84,6 +84,13 @@ def test_the_customers_number_is_masked_however_and_wherever_it_is_written(writt
         assert "5432" not in text
 
 
+def test_an_id_of_the_platforms_that_holds_the_number_is_masked_like_the_data() -> None:
+    call = told(report_data(f"in-{NUMBER}-7"))._replace(call_sid=f"in-{NUMBER}-7")
+    whole = whole_of(call, sees_numbers=False)
+    assert whole["call_sid"] == whole["data"]["callSid"] == "in-9187•••••109-7"
+    assert summary_of(call, sees_numbers=True)["call_sid"] == f"in-{NUMBER}-7"
+
+
 def test_both_ends_are_masked_and_what_a_key_calls_a_number() -> None:
     data = report_data(call_metadata={"Alt Phone": "099887 76655", "whatsapp": [9988776655], "age": 25, "pin": 560001})
     masked = data_of(told(data), sees_numbers=False)

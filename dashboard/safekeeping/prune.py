@@ -31,8 +31,8 @@ _WORDS = {
     PACK: "raw reports packed",
 }
 BACKUPS_SENTENCE = (
-    "Backups made before, and copies that upgrades have left beside the database (callboard-before-….db), still hold "
-    "it: remove those that you need no more."
+    "Backups made before still hold it, and so do copies that upgrades and restores have left beside the database "
+    "(callboard-before-….db, callboard-replaced-….db): remove those that you need no more."
 )
 
 
@@ -109,7 +109,7 @@ def erase_person(options: argparse.Namespace, open_database: Callable[[], Databa
             print(f"Erased: {found.words}.")
             print(*_after_words(found), sep="\n")
         if found.others:
-            print(f"Not touched: {_others(found)}. They end in the same digits; give such a number whole.")
+            print(found.others_sentence)
     except TooShort as problem:
         raise CannotRun(str(problem)) from problem
     except (SQLAlchemyError, OSError) as problem:
@@ -127,12 +127,6 @@ def _after_words(found: Erased) -> list[str]:
     if not found.is_folded:
         lines.append("The database's log was in use and still holds some of it: run the same command once more.")
     return lines
-
-
-def _others(found: Erased) -> str:
-    shown = ", ".join(found.others[:5])
-    more = len(found.others) - 5
-    return f"calls with {shown}" + (f" and {more} more numbers" if more > 0 else "")
 
 
 def _stopped(database: Database, problem: Exception) -> CannotRun:

@@ -76,10 +76,18 @@ def set_rights(session: Connection, account: Account, rights: Rights) -> None:
     end_sessions_of(session, account)
 
 
+def still_opens(session: Connection, account: Account) -> bool:
+    """Whether an account, as it was read a while ago, has neither been disabled nor got another hash since.
+
+    Its row is locked, where rows can be: who changes it now does so after us, and ends the session that we begin.
+    """
+    unchanged = (Account.id == account.id, Account.password_hash == account.password_hash)
+    return session.exec(select(Account.id).where(*unchanged, _is_open()).with_for_update()).first() is not None
+
+
 def keep_hash(session: Connection, account: Account, password_hash: str) -> None:
-    """The same password, hashed anew: nobody is signed out. Nothing, if it was changed meanwhile."""
-    unchanged = (col(Account.id) == account.id, col(Account.password_hash) == account.password_hash)
-    session.execute(update(Account).where(*unchanged).values(password_hash=password_hash))
+    """The same password, hashed anew: nobody is signed out."""
+    session.execute(update(Account).where(col(Account.id) == account.id).values(password_hash=password_hash))
 
 
 def set_password(session: Connection, account: Account, password_hash: str) -> None:
@@ -99,9 +107,7 @@ def disable(session: Connection, account: Account, now: int) -> None:
 
 def _keep_an_admin(session: Connection, account: Account) -> None:
     """Raises LastAdmin if there is no admin beside this account who can sign in."""
-    admins = (
-        select(Account.id).where(Account.role == ADMIN, col(Account.disabled_at).is_(None)).order_by(col(Account.id))
-    )
+    admins = select(Account.id).where(Account.role == ADMIN, _is_open()).order_by(col(Account.id))
     # Locked, where rows can be: two admins who take each other away at once would both find the other still there.
     if [*session.exec(admins.order_by(col(Account.id)).with_for_update())] == [account.id]:
         raise LastAdmin
@@ -151,16 +157,25 @@ def account_of_session(session: Connection, token: str, now: int) -> SignedIn | 
 
 
 def running_sessions(session: Connection, token_hashes: Collection[bytes], now: int) -> set[bytes]:
-    """Those of these sessions that have neither been ended nor run out."""
-    statement = select(Session.token_hash).where(col(Session.token_hash).in_(token_hashes), *_is_running(now))
+    """Those of these sessions that have neither been ended, with their account or alone, nor run out."""
+    statement = (
+        select(Session.token_hash)
+        .join(Account, col(Session.account_id) == Account.id)
+        .where(col(Session.token_hash).in_(token_hashes), *_is_running(now))
+    )
     return {bytes(sha) for sha in session.exec(statement)}
 
 
 def _is_running(now: int) -> tuple[ColumnElement[bool], ...]:
     return (
+        _is_open(),
         col(Session.created_at) > now - ABSOLUTE_SECONDS * 1_000_000,
         col(Session.seen_at) > now - IDLE_SECONDS * 1_000_000,
     )
+
+
+def _is_open() -> ColumnElement[bool]:
+    return col(Account.disabled_at).is_(None)
 
 
 def note_seen(session: Connection, token: str, now: int) -> None:

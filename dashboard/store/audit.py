@@ -1,10 +1,13 @@
-"""The audit log: who did what. Lines are added and read; only a number that is erased is taken out of them."""
+"""The audit log: who did what. Lines are added and read.
+
+Only a number that is erased is taken out of them, and an erasure's own line says how far it has come.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from dashboard.models import Audit
 
@@ -29,9 +32,16 @@ THIS_MACHINE = "this machine"
 _LONGEST = 500
 
 
-def note(session: Session, *, now: int, account: str, action: str, about: str = "", address: str = "") -> None:
+def note(session: Session, *, now: int, account: str, action: str, about: str = "", address: str = "") -> Audit:
     """Write a line; `now` in microseconds since 1970. Stands in the transaction of what it tells of."""
-    session.add(Audit(at=now, account=account, action=action, about=about[:_LONGEST], address=address))
+    line = Audit(at=now, account=account, action=action, about=about[:_LONGEST], address=address)
+    session.add(line)
+    return line
+
+
+def tell_anew(session: Session, line: int, about: str) -> None:
+    """What a line is about, once more is known of it."""
+    session.execute(update(Audit).where(col(Audit.id) == line).values(about=about[:_LONGEST]))
 
 
 def newest(session: Session, most: int, before: int | None = None) -> Sequence[Audit]:

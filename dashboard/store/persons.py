@@ -19,6 +19,9 @@ CHUNK = 1000
 CALLS_AT_ONCE = 100
 FEWEST_DIGITS = 6
 """A shorter number would be found in every second text."""
+_FEWEST_ALIKE = 8
+_BETWEEN = r"[\s().+-]{0,3}"
+_RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{{FEWEST_DIGITS - 1},}}")
 BLANKED = "(erased)"
 
 _call, _inbox, _recording, _audit = table_of(Call), table_of(Inbox), table_of(Recording), table_of(Audit)
@@ -49,8 +52,8 @@ class Numbers(NamedTuple):
     last: str
     same: Sequence[str]
     """the person's number, as some call spells it"""
-    longer: Sequence[str]
-    """other numbers that end in the same digits, such as with a country code"""
+    alike: Sequence[str]
+    """other numbers that may be the same person's"""
 
 
 class Quoting(NamedTuple):
@@ -58,6 +61,8 @@ class Quoting(NamedTuple):
 
     last: int
     ids: Sequence[int]
+    alike: set[str]
+    """what others quote that may be the same person's number"""
 
 
 def digits_of(number: str) -> str:
@@ -66,7 +71,40 @@ def digits_of(number: str) -> str:
 
 def quotes(text: str, digits: str) -> bool:
     """Whether a text has this number in it, in groups or not, and not as a part of a longer one."""
-    return re.search(r"(?<!\d)" + r"[\s().+-]{0,3}".join(digits) + r"(?!\d)", text) is not None
+    return digits in _numbers_in(text, digits)
+
+
+def _numbers_in(text: str, digits: str) -> set[str]:
+    """What numbers a text has, as digits, that end like this one; with a country's code more, or less."""
+    code, core = digits[:-_FEWEST_ALIKE], _BETWEEN.join(digits[-_FEWEST_ALIKE:])
+    # Nearly every text ends here: a megabyte of other digits would take a second below.
+    if not re.search(core, text):
+        return set()
+    may_begin = ""
+    for digit in code:
+        may_begin = f"(?:{may_begin}{digit}{_BETWEEN})?"
+    number = re.compile(rf"(?<!\d)\d{{0,3}}{may_begin}{core}(?!\d)")
+    return {digits_of(found[0]) for run in _RUN.finditer(text) for found in number.finditer(run[0])}
+
+
+def _is_alike(digits: str, other: str) -> bool:
+    """Whether another number may be the same person's: with a country's code more or less, or a zero for the trunk."""
+    mine, theirs = digits.lstrip("0"), other.lstrip("0")
+    if theirs.endswith(mine):
+        return digits != other and len(mine) >= FEWEST_DIGITS
+    return mine.endswith(theirs) and len(theirs) >= _FEWEST_ALIKE
+
+
+def _quoting(texts: Sequence[tuple[int, str]], digits: str) -> Quoting:
+    ids: list[int] = []
+    alike: set[str] = set()
+    for row_id, text in texts:
+        numbers = _numbers_in(text, digits)
+        if digits in numbers:
+            ids.append(row_id)
+        else:
+            alike |= {number for number in numbers if _is_alike(digits, number)}
+    return Quoting(texts[-1][0], ids, alike)
 
 
 def numbers_after(session: Session, after: str, number: str) -> Numbers | None:
@@ -76,7 +114,7 @@ def numbers_after(session: Session, after: str, number: str) -> Numbers | None:
         return None
     person, digits = person_of(number), digits_of(number)
     same = [each for each in found if person_of(each) == person]
-    return Numbers(found[-1], same, [each for each in found if each not in same and digits_of(each).endswith(digits)])
+    return Numbers(found[-1], same, [each for each in found if each not in same and _is_alike(digits, digits_of(each))])
 
 
 def calls_of(session: Session, number: str, after: int = 0) -> Sequence[int]:
@@ -103,8 +141,7 @@ def unread_quoting(session: Session, after: int, digits: str) -> Quoting | None:
     rows = session.scalars(statement).all()
     if not rows:
         return None
-    texts = ((row.id, (body_of(row) or b"").decode("utf-8", "replace")) for row in rows)
-    return Quoting(rows[-1].id, [row_id for row_id, text in texts if quotes(text, digits)])
+    return _quoting([(row.id, (body_of(row) or b"").decode("utf-8", "replace")) for row in rows], digits)
 
 
 def blank_unread(session: Session, ids: Sequence[int]) -> int:
@@ -116,7 +153,7 @@ def audit_quoting(session: Session, after: int, digits: str) -> Quoting | None:
     rows = session.connection().execute(_ABOUT, {"after": after}).all()
     if not rows:
         return None
-    return Quoting(rows[-1][0], [row_id for row_id, about in rows if quotes(about, digits)])
+    return _quoting([(row_id, about) for row_id, about in rows], digits)
 
 
 def blank_audit(session: Session, ids: Sequence[int]) -> int:

@@ -30,6 +30,7 @@ from dashboard.store.accounts import (
     rights_of,
     set_password,
     start_session,
+    still_opens,
 )
 from dashboard.web.door import (
     COOKIE,
@@ -49,6 +50,10 @@ blueprint = Blueprint("account", __name__)
 
 ADMIN = "admin"
 _WAIT = "Too many wrong passwords. Wait a minute, then try again."
+_CHANGED_MEANWHILE = (
+    "Your account was changed at the same moment, elsewhere or by an admin, so nothing was done here. Load this page "
+    "anew; if it asks you to sign in, your password is another one now."
+)
 # Each check takes 64 MiB: a hundred at once would take 6 GB.
 _checks = asyncio.Semaphore(2)
 # One address is stopped long before a name is: nobody alone can lock the owner out.
@@ -63,26 +68,37 @@ async def sign_in() -> ResponseReturnValue:
         return _page("", request.args.get("next", ""))
     form = await request.form
     name, password, next_page = (str(storable(form.get(field, ""))) for field in ("name", "password", "next"))
-    account = await board().database.read(partial(find_account, name=name))
-    is_right, slow_down = await _check(account, name, password)
-    if slow_down:
-        return _page(_WAIT, next_page, name, 429)
-    if account is None or not is_right:
-        return _page("Name or password is wrong. Try again.", next_page, name, 401)
+    token = ""
+    # Again only where the account was changed meanwhile, be it that another sign-in has made its hash anew.
+    while not token:
+        account = await board().database.read(partial(find_account, name=name))
+        is_right, slow_down = await _check(account, name, password)
+        if slow_down:
+            return _page(_WAIT, next_page, name, 429)
+        if account is None or not is_right:
+            return _page("Name or password is wrong. Try again.", next_page, name, 401)
+        token = await _enter(account, password)
+    # A header holds no letter beyond Latin-1.
+    return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), token)
+
+
+async def _enter(account: Account, password: str) -> str:
+    """The token of a session begun with a password that was right; "" if the account is not what it was then."""
     token, address = secrets.token_urlsafe(32), visitor_address()
     fresh_hash = await _renewed(account, password)
     session_before = request.cookies.get(cookie_name(), "")
 
-    def begin(session: Session) -> None:
+    def begin(session: Session) -> bool:
+        if not still_opens(session, account):
+            return False
         # What this browser came with ends: nobody who has planted or copied it goes on with it.
         end_session(session, session_before)
         if fresh_hash:
             keep_hash(session, account, fresh_hash)
         _begin(session, account, token, audit.SIGNED_IN, address)
+        return True
 
-    await board().database.write(begin)
-    # A header holds no letter beyond Latin-1.
-    return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), token)
+    return token if await board().database.write(begin) else ""
 
 
 @blueprint.post("/sign-out")
@@ -133,12 +149,16 @@ async def change_password() -> ResponseReturnValue:
         return await _account_page(str(problem), 400)
     token = secrets.token_urlsafe(32)
 
-    def change(session: Session) -> None:
+    def change(session: Session) -> bool:
+        if not still_opens(session, account):
+            return False
         set_password(session, account, password_hash)
         _begin(session, account, token, audit.PASSWORD_SET, address)
+        return True
 
     address = visitor_address()
-    await board().database.write(change)
+    if not await board().database.write(change):
+        return await _account_page(_CHANGED_MEANWHILE, 409)
     return _signed_in(redirect("/account?changed=1", 303), token)
 
 
@@ -148,11 +168,15 @@ async def sign_out_elsewhere() -> ResponseReturnValue:
     """Every browser but this one asks to sign in from now on."""
     account, token, address = await _own_account(), secrets.token_urlsafe(32), visitor_address()
 
-    def end(session: Session) -> None:
+    def end(session: Session) -> bool:
+        if not still_opens(session, account):
+            return False
         end_sessions_of(session, account)
         _begin(session, account, token, audit.SIGNED_OUT_ELSEWHERE, address)
+        return True
 
-    await board().database.write(end)
+    if not await board().database.write(end):
+        return await _account_page(_CHANGED_MEANWHILE, 409)
     return _signed_in(redirect("/account", 303), token)
 
 

@@ -45,28 +45,33 @@ _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tai
 class Slowdown:
     """Counts what somebody does wrong: more than `most` within `seconds` is too much. Bounded, whoever attacks."""
 
-    _MOST_ADDRESSES = 10_000
+    _MOST = 10_000
 
     def __init__(self, *, most: int, seconds: float) -> None:
         self._most = most
         self._seconds = seconds
-        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        # By a hash of who it is: ten thousand made-up names of 60 kB each would take all memory.
+        self._counts: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
-    def is_over(self, address: str) -> bool:
+    def is_over(self, who: str) -> bool:
         """Whether the next wrong thing would be one too many; counts nothing."""
-        since, count = self._counts.get(address, (0.0, 0))
+        since, count = self._counts.get(_sha_of(who), (0.0, 0))
         return count >= self._most and time.monotonic() - since <= self._seconds
 
-    def is_too_much(self, address: str) -> bool:
+    def is_too_much(self, who: str) -> bool:
         """Count one more wrong thing, and tell whether it was one too many."""
-        now = time.monotonic()
-        since, count = self._counts.pop(address, (now, 0))
+        now, sha = time.monotonic(), _sha_of(who)
+        since, count = self._counts.pop(sha, (now, 0))
         if now - since > self._seconds:
             since, count = now, 0
-        self._counts[address] = (since, count + 1)
-        while len(self._counts) > self._MOST_ADDRESSES:
+        self._counts[sha] = (since, count + 1)
+        while len(self._counts) > self._MOST:
             self._counts.popitem(last=False)
         return count >= self._most
+
+
+def _sha_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 # A program with a wrong token asks on and on, and so does whoever guesses.
@@ -206,9 +211,8 @@ def _has_metrics_token() -> bool:
     if not wanted or scheme.lower() != "bearer" or _wrong_tokens.is_over(visitor_address()):
         return False
     # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
-    sha, sha_wanted = (hashlib.sha256(each.encode("utf-8", "surrogateescape")).digest() for each in (given, wanted))
     # It may be a token of ours instead: whoever looks for that counts the wrong ones.
-    return hmac.compare_digest(sha, sha_wanted)
+    return hmac.compare_digest(_sha_of(given), _sha_of(wanted))
 
 
 def cookie_name() -> str:
@@ -230,6 +234,11 @@ def signed_in_name() -> str:
     """The name of who asks; "" where nobody has to sign in."""
     found = signed_in()
     return found.name if found else ""
+
+
+def comes_by_link() -> bool:
+    """Whether who asks has not signed in, and sees a shared wall by its key."""
+    return "wall_rights" in g
 
 
 def rights() -> Rights:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from functools import partial
+
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.callkaro.report import storable
+from dashboard.database import kind_of
 from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import viewer
-from dashboard.web.parts import board, now_micros
+from dashboard.web.parts import Callboard, board, now_micros
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("erase", __name__)
 
 _LONGEST = 60
+# A board that stops has ten seconds for all its parts.
+_FINISH_SECONDS = 3.0
 
 
 @blueprint.get("/erase")
@@ -36,13 +45,36 @@ async def erase_person() -> ResponseReturnValue:
     try:
         if is_sure:
             by = By(signed_in_name() or "this machine", visitor_address(), now_micros())
-            return _page(number, erased=await erase(app.database, app.keep, number, by))
+            return _page(number, erased=await _erase(app, number, by))
         return _page(number, found=await find(app.database, number))
     except TooShort as problem:
         return _page(number, problem=str(problem), status=400)
     except (SQLAlchemyError, OSError):
         sentence = "The database was away. What was erased so far is gone; erase the number again for the rest."
         return _page(number, problem=sentence, status=503)
+
+
+async def finish(app: Callboard) -> None:
+    """Wait for what is being erased, though not for ever: of what is left the audit log says how far it came."""
+    if app.erasing:
+        _, late = await asyncio.wait(app.erasing, timeout=_FINISH_SECONDS)
+        for task in late:
+            task.cancel()
+
+
+async def _erase(app: Callboard, number: str, by: By) -> Erased:
+    """To the end, whoever leaves: a request is cancelled when its tab is closed, and half a person would stay."""
+    task = asyncio.create_task(erase(app.database, app.keep, number, by))
+    app.erasing.add(task)
+    task.add_done_callback(partial(_report_end, app))
+    return await asyncio.shield(task)
+
+
+def _report_end(app: Callboard, task: asyncio.Task[Erased]) -> None:
+    app.erasing.discard(task)
+    # Whoever asked may have left, and sees no page that says so.
+    if not task.cancelled() and (problem := task.exception()) and not isinstance(problem, TooShort):
+        log.warning("an erasure was stopped half-way: %s", kind_of(problem))
 
 
 def _page(

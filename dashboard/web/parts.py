@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from typing import Protocol, cast
@@ -12,6 +13,7 @@ from quart import Quart, current_app
 from dashboard.archive import Archive
 from dashboard.database import Database
 from dashboard.disk import Reserve
+from dashboard.erasure import Erased
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
@@ -72,6 +74,8 @@ class Callboard(Quart):
     tries: Tries
     hooks: Hooks
     recording_counts: RecordingCounts
+    # People who are being erased at this moment.
+    erasing: set[asyncio.Task[Erased]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False
     # The name of a part that has ended though it never should.

@@ -24,6 +24,8 @@ blueprint = Blueprint("recordings", __name__)
 
 # Quart 0.22 answers a suffix range (bytes=-50) with a 500. What it cannot take gets all of it, as RFC 9110 allows.
 _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
+# Whoever asks for what begins later than this seeks in what he has opened: a few seconds in.
+_OPENING_BYTES = 64 * 1024
 
 
 @blueprint.get("/calls/<int:call_id>/recording")
@@ -44,7 +46,7 @@ async def recording(call_id: int) -> ResponseReturnValue:
         )
     except RequestedRangeNotSatisfiable:
         return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
-    if wanted is None or wanted.startswith("bytes=0-"):
+    if response.status_code != 206 or (response.content_range.start or 0) < _OPENING_BYTES:
         await _note_opened(call_id)
     response.headers["Accept-Ranges"] = "bytes"
     # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
@@ -64,7 +66,7 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recordi
 
 
 async def _note_opened(call_id: int) -> None:
-    """Before the first byte leaves. A browser opens it with the call's page; seeking in it is not told again."""
+    """Before the first byte leaves. A browser opens it with the call's page; seeking on in it is not told again."""
     if (who := signed_in_name()) and request.method == "GET":
         opened = partial(
             audit.note,

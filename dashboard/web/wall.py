@@ -18,7 +18,7 @@ from dashboard.sse import sse_frame
 from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.door import asked_for, rights, signed_in_name, visit, visitor_address
+from dashboard.web.door import asked_for, comes_by_link, rights, signed_in_name, visit, visitor_address
 from dashboard.web.live import STREAM_HEADERS
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
@@ -68,7 +68,8 @@ async def wall_live() -> ResponseReturnValue:
     if not (board().feed.ready.is_set() and board().streams.has_room()):
         return Response(b"", 503, headers={"Retry-After": "1"})
     is_outdated = request.args.get("drawn") != board().draw.static_version
-    key = request.args.get("key", "")
+    # Who has signed in sees his own wall, whatever key he bears: it must not outlive his session.
+    key = request.args.get("key", "") if comes_by_link() else ""
     # A link ends by itself: there is nothing to draw any more.
     frames = board().streams.watch(_draw(wanted, key), None if key else visit())
     response = Response(_stream(frames, is_outdated), 200, headers=STREAM_HEADERS)

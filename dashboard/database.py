@@ -59,6 +59,8 @@ _clock = table_of(Clock)
 _TICK = update(_clock).values(seq=_clock.c.seq + bindparam("numbers", type_=_clock.c.seq.type)).returning(_clock.c.seq)
 _HEAD = select(_clock.c.seq)
 _EPOCH = select(_clock.c.epoch)
+# SQLite has no such lock and needs none: its writes begin one after the other.
+_HOLD = _HEAD.with_for_update()
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
@@ -83,6 +85,14 @@ def tick(session: Session, numbers: int) -> int:
     if connection.dialect.name == "postgresql":
         connection.execute(_NOTIFY)
     return last - numbers + 1
+
+
+def hold_clock(session: Session) -> None:
+    """Take the clock and no number: from here on nobody else writes what goes by it, until this write is over.
+
+    For a write that decides by what it reads: on PostgreSQL another process could change that before it is acted on.
+    """
+    session.connection().execute(_HOLD)
 
 
 def head_of(session: Session) -> int:

@@ -407,10 +407,12 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
     was_open = False
 
     @event.listens_for(engine, "do_connect")
-    def refuse_to_make_another(*_: object) -> None:
+    def make_only_the_first(*_: object) -> None:
         # Where our file was moved away SQLite makes an empty one, and whoever puts ours back would lose what is in it.
         if was_open and _identity(url) is None:
             raise FileNotFoundError(errno.ENOENT, "the database file is gone", str(url.database))
+        if url.database and url.database != ":memory:":
+            _make_for_its_owner(url.database)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
@@ -442,6 +444,13 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _make_for_its_owner(path: str) -> None:
+    """An empty file for nobody else's eyes, if there is none: SQLite goes by the umask, and gives its logs the same mode."""
+    # One that is there is not opened: closing it again would give up all locks that this process has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _identity(url: Any) -> tuple[int, int] | None:

@@ -28,7 +28,7 @@ CALLED_ON = 4  # of a host's addresses, one after the other
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 # Threads of their own, left behind when a name server does not answer: in the loop's usual ones, of which a small
-# machine has six, sign-in, call pages and large webhooks would wait behind such look-ups. Whoever asks gives up earlier.
+# machine has six, sign-in, call pages and large webhooks would wait behind them. Whoever asks gives up earlier.
 _look_ups = Crew("names", 6, patience=15.0, start_over=lambda: None)
 
 

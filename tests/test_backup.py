@@ -14,6 +14,7 @@ import tarfile
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ from dashboard.safekeeping.backup import backup, recordings_beside
 from dashboard.safekeeping.restore import restore
 from dashboard.safekeeping.steps import CannotRun
 from dashboard.settings import Settings
+from dashboard.store.recordings import discarded
 from dashboard.streams import RELOAD
 from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
@@ -290,6 +292,47 @@ def test_recordings_travel_with_the_backup_and_only_what_is_one_comes_back(here:
     put_back(here, file, recordings=True)
     assert [path.read_bytes() for path in (here.data_folder / "recordings").glob("??/*")] == [b"sound"]
     assert not (tmp_path / "escaped").exists()
+
+
+def put_recording(folder: Path, sound: bytes) -> str:
+    name = hashlib.sha256(sound).hexdigest()
+    place = folder / "recordings" / name[:2] / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(sound)
+    return name
+
+
+def discarded_in(settings: Settings) -> list[str]:
+    database = Database(settings.database_url)
+    found = database.read_now(discarded)
+    database.close()
+    return [file for file, _ in found]
+
+
+def test_recordings_that_came_after_the_backup_are_removed_and_the_others_stay(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, late = put_recording(here.data_folder, b"known"), put_recording(here.data_folder, b"late")
+    (here.data_folder / "recordings" / late[:2] / "note.txt").touch()
+    database = Database(here.database_url)
+    row = f"(call_id, url, state, attempts, due_at, file) VALUES (1, '', 'kept', 1, 0, '{known}')"
+    sql(database, f"INSERT INTO recording {row}")
+    database.close()
+    back_up(here, tmp_path / "copy.db", recordings=True)
+    put_back(here, tmp_path / "copy.db", recordings=True)
+    assert discarded_in(here) == [late]
+    assert "that no call has now: 1." in capsys.readouterr().out
+
+
+def test_a_restore_elsewhere_leaves_the_recordings_of_the_board_in_that_folder_alone(
+    here: Settings, tmp_path: Path
+) -> None:
+    put_recording(here.data_folder, b"of the board")
+    back_up(here, tmp_path / "copy.db")
+    for place in (tmp_path / "tried.db", here.data_folder / "tried.db"):
+        tried = replace(here, database_url=f"sqlite:///{place}")
+        put_back(tried, tmp_path / "copy.db")
+        assert discarded_in(tried) == []
 
 
 def test_a_database_that_was_put_back_by_other_means_gets_its_new_epoch(

@@ -23,6 +23,7 @@ from dashboard.recordings.keep import Keep
 from dashboard.safekeeping.backup import recordings_beside
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
+from dashboard.store.recordings import discard_unknown
 
 _ENDINGS = ("", "-wal", "-shm")
 
@@ -64,9 +65,36 @@ def restore(options: argparse.Namespace, settings: Settings, open_database: Call
     except OSError as problem:
         where = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
         raise CannotRun(f"{options.file} could not be restored: {where}.") from problem
+    _say_discarded(settings, place)
     print("Whoever was erased since that backup was made is back: erase them again.")
     print("Start the board again. Pages that were open before load anew.")
     return 0
+
+
+def _say_discarded(settings: Settings, place: Path) -> None:
+    """Have the board remove recordings that came after the backup: no call has them, so nobody could erase them."""
+    folder = settings.data_folder / "recordings"
+    if not folder.exists() or not _is_of(settings.data_folder, place):
+        return
+    database = Database(f"sqlite:///{place}")
+    try:
+        count = sum(database.write_now(partial(discard_unknown, files=names)) for names in Keep(folder).names())
+    except (SQLAlchemyError, OSError) as problem:
+        raise CannotRun(
+            f"{place} was restored, but recordings in {folder} that no call of it has could not be noted: "
+            f"{cause_of(problem)}. Mend that, and run this again."
+        ) from problem
+    finally:
+        database.close()
+    if count:
+        print(f"Recordings in {folder} that no call has now: {count}. The board removes them once it runs.")
+        print("To keep them, copy that folder before you start it.")
+
+
+def _is_of(folder: Path, place: Path) -> bool:
+    """Whether the recordings in a data folder are this database's, not those of another board that is kept there."""
+    usual = folder / "callboard.db"
+    return place.samefile(usual) if usual.exists() else place.resolve().parent == folder.resolve()
 
 
 def _put_back(file: Path, place: Path) -> Path | None:

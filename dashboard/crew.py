@@ -62,10 +62,7 @@ class Crew:
         self._tasks.put(task)
         if len(self._at_work) < self._size:
             self._hire(in_place_of=None)
-        try:
-            result: T = await task.done
-        finally:
-            task.watch.cancel()
+        result: T = await task.done
         return result
 
     def stop(self) -> None:
@@ -98,13 +95,16 @@ class Crew:
             thread.start()
 
     def _look_after(self, task: _Task) -> None:
-        if task.done.done():
-            return
+        """Called until the work is back, though whoever asked may have left: its thread stands still all the same.
+
+        Left alone, that thread kept its place, and all work behind it was refused until the network gave up.
+        """
         left = self._patience - (time.monotonic() - task.began)
         if task.began and left > 0:
             task.watch = task.loop.call_later(left, self._look_after, task)
             return
-        task.done.set_exception(StandsStill(f"No answer within {self._patience:g} s."))
+        if not task.done.done():
+            task.done.set_exception(StandsStill(f"No answer within {self._patience:g} s."))
         if task.began and not self._is_closed:
             log.warning("A thread (%s) has had no answer for %.1f s and is left behind.", self._name, self._patience)
             self._hire(in_place_of=task.thread)
@@ -146,6 +146,7 @@ class Crew:
 
 def _carry_out(task: _Task) -> None:
     if task.done.done():
+        _tell(task, None, None)
         return
     task.thread = current_thread()
     task.began = time.monotonic()
@@ -159,13 +160,15 @@ def _carry_out(task: _Task) -> None:
 
 def _tell(task: _Task, result: object, problem: BaseException | None) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        task.loop.call_soon_threadsafe(_settle, task.done, result, problem)
+        task.loop.call_soon_threadsafe(_settle, task, result, problem)
 
 
-def _settle(done: asyncio.Future[Any], result: object, problem: BaseException | None) -> None:
-    if done.done():
+def _settle(task: _Task, result: object, problem: BaseException | None) -> None:
+    if task.watch is not None:
+        task.watch.cancel()
+    if task.done.done():
         return
     if problem is None:
-        done.set_result(result)
+        task.done.set_result(result)
     else:
-        done.set_exception(problem)
+        task.done.set_exception(problem)

@@ -19,11 +19,11 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 import psycopg
-from sqlalchemy import Connection, Engine, bindparam, event, make_url, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, case, event, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
@@ -59,6 +59,9 @@ _clock = table_of(Clock)
 _TICK = update(_clock).values(seq=_clock.c.seq + bindparam("numbers", type_=_clock.c.seq.type)).returning(_clock.c.seq)
 _HEAD = select(_clock.c.seq)
 _EPOCH = select(_clock.c.epoch)
+_GIVEN_OUT = select(_clock.c.seq, _clock.c.call_id)
+# SQLite has no such lock and needs none: its writes begin one after the other.
+_HOLD = _HEAD.with_for_update()
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
@@ -85,6 +88,14 @@ def tick(session: Session, numbers: int) -> int:
     return last - numbers + 1
 
 
+def hold_clock(session: Session) -> None:
+    """Take the clock and no number: from here on nobody else writes what goes by it, until this write is over.
+
+    For a write that decides by what it reads: on PostgreSQL another process could change that before it is acted on.
+    """
+    session.connection().execute(_HOLD)
+
+
 def head_of(session: Session) -> int:
     """The last number given out."""
     head: int = session.connection().execute(_HEAD).scalar_one()
@@ -97,9 +108,35 @@ def epoch_of(session: Session) -> str:
     return epoch
 
 
-def begin_epoch(session: Session) -> None:
-    """From now on no number that was given out before is believed."""
-    session.connection().execute(update(_clock).values(epoch=secrets.token_hex(8)))
+class GivenOut(NamedTuple):
+    """The last number that a database gave out, and the last id of a call."""
+
+    seq: int
+    call_id: int
+
+
+# How far a clock is put forward where nobody knows what was given out since the backup. Numbers cost nothing; every
+# process's index holds some fifty bytes for each id up to the largest, whether there is such a call or not.
+UNKNOWN = GivenOut(10_000_000, 100_000)
+
+
+def given_out(session: Session) -> GivenOut:
+    return GivenOut._make(session.connection().execute(_GIVEN_OUT).one())
+
+
+def begin_epoch(session: Session, replaced: GivenOut | None) -> None:
+    """From now on no number of another life of this database is believed, and none of them is used again.
+
+    `replaced` is what the database gave out that stood here before; None where nobody can say. Targets throw a delivery
+    away whose number they have seen, programs ask for what came after one, and links lead to a call by its id.
+    """
+    now = _clock.c
+    if replaced is None:
+        further = {name: now[name] + jump for name, jump in UNKNOWN._asdict().items()}
+    else:
+        last = replaced._asdict().items()
+        further = {name: case((now[name] <= number, number + 1), else_=now[name]) for name, number in last}
+    session.connection().execute(update(_clock).values(epoch=secrets.token_hex(8), **further))
 
 
 def table_bytes(session: Session) -> dict[str, int]:
@@ -397,10 +434,12 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
     was_open = False
 
     @event.listens_for(engine, "do_connect")
-    def refuse_to_make_another(*_: object) -> None:
+    def make_only_the_first(*_: object) -> None:
         # Where our file was moved away SQLite makes an empty one, and whoever puts ours back would lose what is in it.
         if was_open and _identity(url) is None:
             raise FileNotFoundError(errno.ENOENT, "the database file is gone", str(url.database))
+        if url.database and url.database != ":memory:":
+            _make_for_its_owner(url.database)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
@@ -432,6 +471,13 @@ def _sqlite_engine(url: Any, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _make_for_its_owner(path: str) -> None:
+    """An empty file for nobody else's eyes, if there is none: SQLite goes by the umask, and its logs by the file."""
+    # One that is there is not opened: closing it again would give up all locks that this process has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _identity(url: Any) -> tuple[int, int] | None:

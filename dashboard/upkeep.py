@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +26,9 @@ log = logging.getLogger(__name__)
 
 # What has just come in is likely to be changed, and looked at, first.
 PACK_AFTER_SECONDS = 600
+# A recording with the same bytes may have been put in the folder just now, and not be written down yet. By then it is,
+# or the claim under which it was fetched has run out.
+_REST_SECONDS = 180.0
 _LOOK_SECONDS = 60.0
 _SHORTEST_PAUSE = 0.05
 # Of the writer's time, upkeep takes a fifth at most while it has something to do.
@@ -98,7 +100,7 @@ class Upkeep:
         return True
 
     async def _clear_discarded(self) -> bool:
-        return await clear_discarded(self._database, self._keep) > 0
+        return await clear_discarded(self._database, self._keep, rest_seconds=_REST_SECONDS) > 0
 
     async def _trim(self) -> bool:
         if not await self._database.read(has_many_erased):
@@ -107,16 +109,21 @@ class Upkeep:
         return True
 
 
-async def clear_discarded(database: Database, keep: Keep) -> int:
-    """Remove the next few files that no call has any more; gives how many were looked at.
+async def clear_discarded(database: Database, keep: Keep, *, rest_seconds: float = 0) -> int:
+    """Remove the next few files that no call has any more; gives of how many nothing is left to do.
 
-    First the file, then the note of it: after a stop in between, it is looked for once more, and nothing is left over.
+    Those that were put there within `rest_seconds` stay until they are looked at again. First the file, then the note
+    of it: after a stop in between, it is looked for once more, and nothing is left over.
     """
     files = await database.read(discarded)
-    for file, is_used in files:
-        if not is_used:
-            with suppress(ValueError):  # no name that the folder would ever have given
-                await keep.remove(file)
-    if files:
-        await database.write(partial(forget_discarded, files=[file for file, _ in files]))
-    return len(files)
+    done = [file for file, is_used in files if is_used or await _is_gone(keep, file, rest_seconds)]
+    if done:
+        await database.write(partial(forget_discarded, files=done))
+    return len(done)
+
+
+async def _is_gone(keep: Keep, file: str, rest_seconds: float) -> bool:
+    try:
+        return await keep.remove(file, rest_seconds=rest_seconds)
+    except ValueError:
+        return True  # no name that the folder would ever have given

@@ -14,19 +14,21 @@ import tarfile
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from dashboard.database import Database, epoch_of
+from dashboard.database import UNKNOWN, Database, epoch_of, given_out
 from dashboard.filters import CallFilter
 from dashboard.migrations import NewerSchema, migrate
 from dashboard.safekeeping.backup import backup, recordings_beside
 from dashboard.safekeeping.restore import restore
 from dashboard.safekeeping.steps import CannotRun
 from dashboard.settings import Settings
+from dashboard.store.recordings import discarded
 from dashboard.streams import RELOAD
 from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
@@ -116,8 +118,8 @@ async def test_a_page_from_before_the_restore_loads_anew_and_one_from_after_it_d
     put_back(here, tmp_path / "copy.db")
     app = await make_app(database_url=here.database_url, data_folder=here.data_folder)
     html = await (await app.test_client().get("/")).get_data(as_text=True)
-    assert f"after=2&amp;epoch={app.feed.epoch}&amp;day=" in html
-    # Its number is one that the restored database has given out as well, for another call.
+    assert f"after=5&amp;epoch={app.feed.epoch}&amp;day=" in html
+    # Its number is one that the restored database has given out as well.
     for epoch, expected in ((old, RELOAD), (app.feed.epoch, None), ("", None)):
         stream = app.streams.follow(CallFilter(), 2, epoch=epoch)
         await anext(stream)
@@ -165,6 +167,53 @@ def test_a_damaged_database_is_replaced_and_kept_too(here: Settings, tmp_path: P
     put_back(here, tmp_path / "copy.db")
     assert sids_in(here.data_folder / "callboard.db") == ["a", "b"]
     assert len([name for name in names(here.data_folder) if "replaced" in name]) == 1
+
+
+def numbers_of(settings: Settings, sid: str) -> tuple[int, int]:
+    """The number and the call's id that a new report gets."""
+    database = Database(settings.database_url)
+    (receipt,) = store(database, report(sid))
+    database.close()
+    assert receipt.call_id is not None
+    return receipt.id, receipt.call_id
+
+
+def test_no_number_of_the_replaced_database_is_used_again(here: Settings, tmp_path: Path) -> None:
+    back_up(here, tmp_path / "copy.db")
+    fill(here, "c", "d", "e")
+    last = numbers_of(here, "f")
+    put_back(here, tmp_path / "copy.db")
+    number, call_id = numbers_of(here, "after")
+    assert last < (number, call_id) < (last[0] + 5, last[1] + 5)
+    assert call_id > last[1]
+
+
+def test_a_backup_that_is_newer_than_what_it_replaces_goes_on_from_its_own_numbers(
+    here: Settings, tmp_path: Path
+) -> None:
+    back_up(here, tmp_path / "old.db")
+    fill(here, "c", "d", "e")
+    back_up(here, tmp_path / "new.db")
+    there = settings_of(tmp_path / "there")
+    fill(there, "x")
+    put_back(there, tmp_path / "new.db")
+    assert numbers_of(there, "after") == (6, 6)
+
+
+def damaged(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: 3 * 4096] + bytes(4096) + whole[4 * 4096 :])
+
+
+@pytest.mark.parametrize("spoil", [damaged, Path.unlink], ids=["damaged", "not there"])
+def test_numbers_go_far_ahead_where_nobody_knows_the_last_ones(
+    here: Settings, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    back_up(here, tmp_path / "copy.db")
+    spoil(here.data_folder / "callboard.db")
+    put_back(here, tmp_path / "copy.db")
+    number, call_id = numbers_of(here, "after")
+    assert (number > UNKNOWN.seq, call_id > UNKNOWN.call_id) == (True, True)
 
 
 @pytest.fixture
@@ -247,6 +296,47 @@ def test_recordings_travel_with_the_backup_and_only_what_is_one_comes_back(here:
     assert not (tmp_path / "escaped").exists()
 
 
+def put_recording(folder: Path, sound: bytes) -> str:
+    name = hashlib.sha256(sound).hexdigest()
+    place = folder / "recordings" / name[:2] / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(sound)
+    return name
+
+
+def discarded_in(settings: Settings) -> list[str]:
+    database = Database(settings.database_url)
+    found = database.read_now(discarded)
+    database.close()
+    return [file for file, _ in found]
+
+
+def test_recordings_that_came_after_the_backup_are_removed_and_the_others_stay(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, late = put_recording(here.data_folder, b"known"), put_recording(here.data_folder, b"late")
+    (here.data_folder / "recordings" / late[:2] / "note.txt").touch()
+    database = Database(here.database_url)
+    row = f"(call_id, url, state, attempts, due_at, file) VALUES (1, '', 'kept', 1, 0, '{known}')"
+    sql(database, f"INSERT INTO recording {row}")
+    database.close()
+    back_up(here, tmp_path / "copy.db", recordings=True)
+    put_back(here, tmp_path / "copy.db", recordings=True)
+    assert discarded_in(here) == [late]
+    assert "that no call has now: 1." in capsys.readouterr().out
+
+
+def test_a_restore_elsewhere_leaves_the_recordings_of_the_board_in_that_folder_alone(
+    here: Settings, tmp_path: Path
+) -> None:
+    put_recording(here.data_folder, b"of the board")
+    back_up(here, tmp_path / "copy.db")
+    for place in (tmp_path / "tried.db", here.data_folder / "tried.db"):
+        tried = replace(here, database_url=f"sqlite:///{place}")
+        put_back(tried, tmp_path / "copy.db")
+        assert discarded_in(tried) == []
+
+
 def test_a_database_that_was_put_back_by_other_means_gets_its_new_epoch(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
@@ -254,6 +344,7 @@ def test_a_database_that_was_put_back_by_other_means_gets_its_new_epoch(
     assert len(before) == 16
     put_back(Settings(database_url=database_url, data_folder=tmp_path), None, in_place=True)
     assert database.read_now(epoch_of) not in ("", before)
+    assert database.read_now(given_out) == UNKNOWN
 
 
 def test_postgresql_is_copied_by_its_own_program_and_the_password_stays_out_of_the_command(

@@ -63,6 +63,38 @@ async def test_work_that_stands_still_is_given_up_and_another_thread_goes_on(han
     assert hands.started_over == 1
 
 
+async def ask_and_leave(hands: Hands) -> None:
+    """Work has begun and stands still, and nobody waits for it."""
+    loop, has_begun = asyncio.get_running_loop(), asyncio.Event()
+
+    def stand_still() -> str:
+        loop.call_soon_threadsafe(has_begun.set)
+        return hands.stand_still()
+
+    asking = asyncio.create_task(hands.crew.do(stand_still))
+    await has_begun.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+
+
+async def test_a_thread_that_stands_still_is_replaced_though_whoever_asked_has_left(hands: Hands) -> None:
+    await ask_and_leave(hands)
+    assert await hands.crew.do(lambda: "next") == "next"
+    assert hands.started_over == 1
+
+
+async def test_work_that_comes_back_after_whoever_asked_has_left_costs_no_thread(hands: Hands) -> None:
+    await ask_and_leave(hands)
+    hands.may_go_on.set()
+    assert await hands.crew.do(lambda: "next") == "next"
+    hands.may_go_on.clear()
+    with pytest.raises(StandsStill):
+        # By then the time of the first is over as well.
+        await hands.crew.do(hands.stand_still)
+    assert await hands.crew.do(lambda: "on") == "on"
+    assert hands.started_over == 1
+
+
 async def test_what_waits_behind_it_is_done_by_the_thread_that_takes_its_place_or_refused_in_time(hands: Hands) -> None:
     stuck = asyncio.create_task(hands.crew.do(hands.stand_still))
     await asyncio.wait([stuck], timeout=PATIENCE / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import stat
 import subprocess
 import sys
 import time
@@ -64,6 +65,19 @@ class Tail:
             self.look()
         while self.head < self.database.read_now(head_of):
             self.look()
+
+
+def test_a_file_that_is_made_here_and_its_logs_are_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.db"
+    before = os.umask(0)
+    try:
+        database = Database(f"sqlite:///{file}")
+        sql(database, "CREATE TABLE made (id INTEGER)")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(before)
+    assert modes == {f"callboard.db{ending}": 0o600 for ending in ("", "-wal", "-shm")}
 
 
 def test_a_tail_misses_nothing_of_eight_writers_and_no_number_is_given_twice(database: Database) -> None:

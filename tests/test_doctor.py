@@ -15,7 +15,7 @@ from dashboard.disk import MIB
 from dashboard.doctor.finding import BAD, DOUBT, GOOD, Finding
 from dashboard.doctor.here import data_folder, disk, secrets, settings_file_mode, unknown_names
 from dashboard.doctor.outside import check_outside, proxies, secrets_in_use
-from dashboard.doctor.tables import check_tables
+from dashboard.doctor.tables import check_tables, file_mode
 from dashboard.migrations import migrate
 from dashboard.settings import Settings, known_settings
 from dashboard.web.parts import now_micros
@@ -127,6 +127,26 @@ def test_a_database_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "callboard.db"
     assert marks(list(check_tables(Settings(database_url=f"sqlite:///{path}")))) == [DOUBT]
     assert not path.parent.exists()
+
+
+def test_a_database_file_that_others_may_read_is_told_unless_its_folder_is_closed_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.db"
+    file.touch(0o600)
+    for folder_mode, mode, mark in (
+        (0o755, 0o600, GOOD),
+        (0o755, 0o644, DOUBT),
+        (0o711, 0o604, DOUBT),
+        (0o750, 0o640, DOUBT),
+        (0o750, 0o604, GOOD),
+        (0o700, 0o644, GOOD),
+    ):
+        tmp_path.chmod(folder_mode)
+        file.chmod(mode)
+        assert marks(list(file_mode(file))) == [mark], f"{folder_mode:o} {mode:o}"
+    tmp_path.chmod(0o755)
+    file.chmod(0o644)
+    assert f"chmod 600 {file}" in words(list(file_mode(file)))
+    tmp_path.chmod(0o700)
 
 
 def test_a_database_in_order_is_good_of_either_kind(database: Database) -> None:

@@ -17,7 +17,7 @@ from dashboard.roles import VIEWER, Rights
 from dashboard.store.accounts import add_account, start_session
 from dashboard.store.inbox import Arrival
 from dashboard.store.inbox_list import Wanted
-from dashboard.streams import Visit
+from dashboard.streams import RELOAD, Visit
 from dashboard.web.door import COOKIE
 from dashboard.web.inbox import MOST_SHOWN_BYTES, body_text
 from dashboard.web.inbox_live import follow_inbox
@@ -289,18 +289,27 @@ async def test_an_open_inbox_ends_with_its_visit(app: Callboard) -> None:
     assert [chunk async for chunk in stream] == []
 
 
-async def test_the_stream_is_served_to_a_page_with_its_cursor(client: Client) -> None:
+async def test_the_stream_is_served_to_a_page_with_its_cursor(app: Callboard, client: Client) -> None:
     await take(client, report("a"))
     html = await page(client, "/inbox?verdict=new")
     live = re.search(r'hx-sse:connect="([^"]+)"', html)
     assert live is not None
-    assert live[1] == "/inbox/live?verdict=new&amp;after=1"
+    assert live[1] == f"/inbox/live?verdict=new&amp;after=1&amp;epoch={app.feed.epoch}"
     async with client.request("/inbox/live?verdict=new&after=0", headers={"Last-Event-ID": "0"}) as connection:
         await connection.send_complete()
         assert b":" in await connection.receive()
         assert b'id="report-1"' in await connection.receive()
         await connection.disconnect()
     assert await page(client, "/inbox/live?verdict=odd", 400) == ""
+
+
+async def test_a_page_from_before_a_restore_is_told_to_load_anew(client: Client) -> None:
+    await take(client, report("a"))
+    async with client.request("/inbox/live?after=0&epoch=another", headers={"Last-Event-ID": "1"}) as connection:
+        await connection.send_complete()
+        assert b":" in await connection.receive()
+        assert await connection.receive() == RELOAD
+        await connection.disconnect()
 
 
 # What is told on the board and here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dashboard.store.bodies import body_of, keep_packed, next_plain, pack, pack_
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import record
 from dashboard.store.news import Gone, news_since
+from dashboard.store.recordings import discard
 from dashboard.store.removal import remove_calls
 from dashboard.store.retention import CHUNK, count_due
 from dashboard.store.size import size_of
@@ -194,6 +196,7 @@ def test_audio_goes_from_the_folder_unless_another_call_has_the_same(database: D
     for name in names:
         (tmp_path / name[:2]).mkdir()
         (tmp_path / name[:2] / name).write_bytes(b"sound")
+        os.utime(tmp_path / name[:2] / name, (0, 0))
     arrive(database, 0, *(report(sid, recordingUrl=f"https://x.example/{sid}") for sid in "abc"))
     arrive(database, 20, report("d", recordingUrl="https://x.example/d"))
     for call_id, name in ((1, names[0]), (2, names[1]), (4, names[1])):
@@ -206,6 +209,24 @@ def test_audio_goes_from_the_folder_unless_another_call_has_the_same(database: D
     assert not (tmp_path / names[1][:2] / names[1]).exists()
     assert rebuild(database) == 0
     assert set(column(database, "recording", "state")) == {"expired"}
+
+
+def test_audio_that_was_discarded_and_has_just_come_again_stays_for_the_call_that_brings_it(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "aa" / ("a" * 64)
+    path.parent.mkdir()
+    path.write_bytes(b"sound")
+    arrive(database, 0, report("a", recordingUrl="https://x.example/a"))
+    database.write_now(partial(discard, files=[path.name]))
+    look_after(database, tmp_path, FOR_EVER, day=0)
+    assert path.exists()
+    assert len(rows_of_discarded(database)) == 1
+    sql(database, f"UPDATE recording SET state = 'kept', file = '{path.name}'")
+    os.utime(path, (0, 0))
+    look_after(database, tmp_path, FOR_EVER, day=0)
+    assert path.exists()
+    assert rows_of_discarded(database) == []
 
 
 def rows_of_discarded(database: Database) -> list[object]:

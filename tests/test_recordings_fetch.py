@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import httpcore
@@ -651,6 +651,28 @@ async def test_a_refusal_does_not_tell_where_a_name_leads(keep: Keep) -> None:
     assert isinstance(outcome, Refused)
     assert "10.20.30.40" not in outcome.why
     assert "add db.corp.example:80 to DASHBOARD_RECORDING_HOSTS" in outcome.why
+
+
+async def test_name_servers_that_hang_leave_the_threads_of_everybody_else_alone(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        answers.wait(10)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hang)
+    fetches = [fetch_recording(f"https://{n}.example/", allowed_hosts=[], into=keep) for n in range(40)]
+    fetching = asyncio.gather(*fetches)
+    await asyncio.to_thread(usual_tls)
+    try:
+        async with asyncio.timeout(5):
+            for _ in range(40):
+                assert await asyncio.to_thread(lambda: "free") == "free"
+    finally:
+        answers.set()
+    assert {type(outcome) for outcome in await fetching} == {Failed}
 
 
 async def test_the_list_of_authorities_is_read_once_by_however_many_come_at_once(

@@ -210,8 +210,11 @@ async def test_a_sweep_touches_neither_kept_recordings_nor_one_that_is_coming_in
 
 async def test_a_removed_recording_is_gone_and_removing_it_again_is_no_error(keep: Keep) -> None:
     kept = await keep.put(chunks(AUDIO))
-    assert await keep.remove(kept.name) is True
-    assert await keep.remove(kept.name) is False
+    assert not await keep.remove(kept.name, rest_seconds=60)
+    assert keep.path(kept.name).exists()
+    assert await keep.remove(kept.name)
+    assert not keep.path(kept.name).exists()
+    assert await keep.remove(kept.name, rest_seconds=60), "what is not there is gone"
     assert files(keep) == []
 
 

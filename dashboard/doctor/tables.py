@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -81,6 +82,16 @@ def _of_sqlite(database: Database) -> Iterator[Finding]:
             f"The file's journal is {journal}, not wal. It seems to lie on a network file system, which SQLite must "
             "not: move it to a disk of this machine."
         )
+    yield from file_mode(Path(database.place))
+
+
+def file_mode(file: Path) -> Iterator[Finding]:
+    """Nobody else gets at the file of a folder that is closed to them, whatever its own mode says."""
+    mode, way = file.stat().st_mode, file.parent.stat().st_mode
+    if (way & stat.S_IXGRP and mode & stat.S_IRGRP) or (way & stat.S_IXOTH and mode & stat.S_IROTH):
+        yield doubt(f"Others on this machine may read {file}, and every call in it. Mend it: chmod 600 {file}*")
+    else:
+        yield good(f"{file} can be read by its owner alone.")
 
 
 def _of_postgres(database: Database) -> Iterator[Finding]:

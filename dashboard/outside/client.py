@@ -17,6 +17,7 @@ from threading import Lock
 
 import httpcore
 
+from dashboard.crew import Crew
 from dashboard.links import Url
 from dashboard.outside.addresses import address_objection
 
@@ -26,6 +27,9 @@ logging.getLogger("httpcore").setLevel(logging.INFO)
 CALLED_ON = 4  # of a host's addresses, one after the other
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+# Threads of their own, left behind when a name server does not answer: in the loop's usual ones, of which a small
+# machine has six, sign-in, call pages and large webhooks would wait behind them. Whoever asks gives up earlier.
+_look_ups = Crew("names", 6, patience=15.0, start_over=lambda: None)
 
 
 class Unreached(Exception):
@@ -39,7 +43,7 @@ class Unreached(Exception):
 
 async def resolve_host(host: str, port: int) -> list[str]:
     """The IP addresses of a host, the system's favourite first. Raises OSError or UnicodeError where there are none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await _look_ups.do(functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

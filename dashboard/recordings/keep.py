@@ -11,7 +11,8 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterable
+import time
+from collections.abc import AsyncIterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -83,14 +84,16 @@ class Keep:
             await asyncio.shield(asyncio.to_thread(draft.discard))
             raise
 
-    async def remove(self, name: str) -> bool:
-        """Whether there was something to remove."""
-        path = self.path(name)
-        try:
-            await asyncio.to_thread(path.unlink)
-        except FileNotFoundError:
-            return False
-        return True
+    async def remove(self, name: str, *, rest_seconds: float = 0) -> bool:
+        """Whether it is gone: one that was put here within so many seconds stays."""
+        return await asyncio.to_thread(_remove_if_rested, self.path(name), rest_seconds)
+
+    def names(self) -> Iterator[list[str]]:
+        """The names of all that is kept, one part of the folder after the other."""
+        for part in (f"{number:02x}" for number in range(256)):
+            names = (path.name for path in (self.folder / part).glob("*"))
+            if kept := [name for name in names if _NAME.fullmatch(name) and name.startswith(part)]:
+                yield kept
 
     async def sweep(self) -> int:
         """Remove what a crash left half-written; returns how many files. Safe while another process is writing."""
@@ -158,6 +161,15 @@ class _Draft:
                     self.file.close()
                 self.path.unlink(missing_ok=True)
             self.over = True
+
+
+def _remove_if_rested(path: Path, rest_seconds: float) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        # A clock that was put back must not keep a file for years: what comes from the future has rested.
+        if 0 <= time.time() - path.stat().st_mtime < rest_seconds:
+            return False
+        path.unlink()
+    return True
 
 
 def _remove_if_abandoned(path: Path) -> bool:

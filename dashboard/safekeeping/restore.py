@@ -8,21 +8,22 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from dashboard.database import Database, begin_epoch, damage_of, head_of, is_in_use
+from dashboard.database import Database, GivenOut, begin_epoch, damage_of, given_out, is_in_use
 from dashboard.disk import sync_folder
 from dashboard.migrations import migrate
 from dashboard.recordings.keep import Keep
 from dashboard.safekeeping.backup import recordings_beside
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
+from dashboard.store.recordings import discard_unknown
 
 _ENDINGS = ("", "-wal", "-shm")
 
@@ -41,7 +42,7 @@ def restore(options: argparse.Namespace, settings: Settings, open_database: Call
     """Raises CannotRun, before anything has been changed."""
     if options.in_place:
         database = open_database()
-        database.write_now(begin_epoch)
+        database.write_now(partial(begin_epoch, replaced=None))
         print(f"{database.place} is up to date. Pages that were open before load anew.")
         database.close()
         return 0
@@ -64,9 +65,36 @@ def restore(options: argparse.Namespace, settings: Settings, open_database: Call
     except OSError as problem:
         where = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
         raise CannotRun(f"{options.file} could not be restored: {where}.") from problem
+    _say_discarded(settings, place)
     print("Whoever was erased since that backup was made is back: erase them again.")
     print("Start the board again. Pages that were open before load anew.")
     return 0
+
+
+def _say_discarded(settings: Settings, place: Path) -> None:
+    """Have the board remove recordings that came after the backup: no call has them, so nobody could erase them."""
+    folder = settings.data_folder / "recordings"
+    if not folder.exists() or not _is_of(settings.data_folder, place):
+        return
+    database = Database(f"sqlite:///{place}")
+    try:
+        count = sum(database.write_now(partial(discard_unknown, files=names)) for names in Keep(folder).names())
+    except (SQLAlchemyError, OSError) as problem:
+        raise CannotRun(
+            f"{place} was restored, but recordings in {folder} that no call of it has could not be noted: "
+            f"{cause_of(problem)}. Mend that, and run this again."
+        ) from problem
+    finally:
+        database.close()
+    if count:
+        print(f"Recordings in {folder} that no call has now: {count}. The board removes them once it runs.")
+        print("To keep them, copy that folder before you start it.")
+
+
+def _is_of(folder: Path, place: Path) -> bool:
+    """Whether the recordings in a data folder are this database's, not those of another board that is kept there."""
+    usual = folder / "callboard.db"
+    return place.samefile(usual) if usual.exists() else place.resolve().parent == folder.resolve()
 
 
 def _put_back(file: Path, place: Path) -> Path | None:
@@ -76,7 +104,7 @@ def _put_back(file: Path, place: Path) -> Path | None:
     _remove(part)
     try:
         _copy_all(file, part)
-        _make_ready(file, part)
+        _make_ready(file, part, _replaced(place))
         _refuse_in_use(place)
         kept = _keep_aside(place) if place.exists() else None
         part.replace(place)
@@ -102,14 +130,28 @@ def _copy_all(file: Path, part: Path) -> None:
             shutil.copyfileobj(opened, out, 2**20)
 
 
-def _make_ready(file: Path, part: Path) -> None:
+def _replaced(place: Path) -> GivenOut | None:
+    """What the database that is there has given out; None if there is none, or it is damaged and may not know."""
+    if not place.exists():
+        return None
+    before = Database(f"sqlite:///{place}")
+    try:
+        return None if before.read_now(damage_of) else before.read_now(given_out)
+    except SQLAlchemyError:
+        return None
+    finally:
+        # Whoever opens and leaves it last folds its log into it: then one rename is all there is to do.
+        before.close()
+
+
+def _make_ready(file: Path, part: Path, replaced: GivenOut | None) -> None:
     """Check it, bring its tables up to date, begin its new epoch; all of that on the disk. Raises NewerSchema, too."""
     database = Database(f"sqlite:///{part}")
     try:
         if problem := database.read_now(_problem):
             raise CannotRun(f"{file} cannot be restored: {problem}. Nothing was changed; try an older backup.")
         migrate(database, copies=False)
-        database.write_now(begin_epoch)
+        database.write_now(partial(begin_epoch, replaced=replaced))
     except SQLAlchemyError as problem:
         raise CannotRun(f"{file} cannot be restored: {cause_of(problem)}. Nothing was changed.") from problem
     finally:
@@ -134,13 +176,7 @@ def _keep_aside(place: Path) -> Path:
     kept = place.with_name(f"{place.stem}-replaced-{stamp}{place.suffix}")
     if kept.exists():
         raise CannotRun(f"{kept} exists already. Run this again in a second.")
-    with suppress(SQLAlchemyError):  # of one that is damaged, the log is kept beside it
-        before = Database(f"sqlite:///{place}")
-        try:
-            # Whoever opens and leaves it last folds its log into it: then one rename is all there is to do.
-            before.read_now(head_of)
-        finally:
-            before.close()
+    # Of one that is damaged, or was killed just now, the log is kept beside it.
     for ending in _ENDINGS[1:]:
         if (log := Path(f"{place}{ending}")).exists():
             log.rename(f"{kept}{ending}")

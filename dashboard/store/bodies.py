@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session
 
+from dashboard.database import hold_clock
 from dashboard.models import Inbox, table_of
 from dashboard.store.inbox import insert_rows
 from dashboard.store.steps import done_of, set_done
@@ -114,6 +115,8 @@ def pack_all(plain: Sequence[tuple[int, bytes]], upto: int) -> Packed:
 
 def keep_packed(session: Session, ready: Packed) -> None:
     """Put the packed bodies in place of the plain ones; one that was removed meanwhile stays so."""
+    # Not a lock on the rows: whoever waits for one to erase it finds it taken out, and passes over the one put back.
+    hold_clock(session)
     if ready.bodies:
         _put_back_smaller(session, ready.bodies)
     set_done(session, PACK, ready.upto)

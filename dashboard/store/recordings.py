@@ -108,6 +108,14 @@ def discard(session: Session, files: Collection[str]) -> None:
         connection.execute(insert(_discarded), new)
 
 
+def discard_unknown(session: Session, files: Collection[str]) -> int:
+    """Discard those of these files that no call has; gives how many."""
+    known = session.connection().scalars(select(_recording.c.file).where(_recording.c.file.in_(files)))
+    unknown = set(files).difference(known)
+    discard(session, unknown)
+    return len(unknown)
+
+
 def discarded(session: Session, most: int = 50) -> Sequence[tuple[str, bool]]:
     """The next few discarded files, and whether one is still (or again) of some call: they are named by content."""
     is_used = exists().where(_recording.c.file == _discarded.c.file)

@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 from sqlmodel import Session
 
-from dashboard.database import tick
+from dashboard.database import hold_clock, tick
 from dashboard.models import Call, Erased, Inbox, Recording, table_of
 from dashboard.store.bodies import GONE
 from dashboard.store.recordings import EXPIRED, discard
@@ -62,6 +62,7 @@ def remove_calls(session: Session, call_ids: Sequence[int]) -> Removed:
 
 def remove_bodies(session: Session, *where: ColumnElement[bool]) -> int:
     """Blank the bodies of these inbox rows; gives how many had one."""
+    hold_clock(session)
     blank = update(_inbox).where(*where, _inbox.c.body.is_not(None)).values(body=None, packing=GONE)
     return int(session.connection().execute(blank).rowcount)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlmodel import Session
 
+from dashboard.database import hold_clock
 from dashboard.models import Call, Inbox, Recording, table_of
 from dashboard.store.inbox import TOLD_OF_A_CALL
 from dashboard.store.recordings import EXPIRED
@@ -52,6 +53,8 @@ def next_due(session: Session, task: str, cutoff: int) -> Due | None:
 
 def remove_due(session: Session, task: str, due: Due, cutoff: int) -> int:
     """Take away what these rows are due for; gives how many recordings, bodies, transcripts or calls that were."""
+    # Before it is decided what is due: a report that comes in between would be answered, and be blanked with the rest.
+    hold_clock(session)
     if task == "reports":
         removed = remove_bodies(session, _inbox.c.id.between(*due), _inbox.c.received_at < cutoff)
     else:

@@ -79,7 +79,7 @@ async def show_inbox() -> ResponseReturnValue:
         rows=[draw.markup(draw.page("_inbox_row.html", row=row)) for row in listed],
         older=_address(wanted, before=listed[-1].id) if len(rows) > PAGE_ROWS else "",
         newest="" if before is None else _address(wanted),
-        live_url="" if before is not None else _address(wanted, "/inbox/live", after=cursor),
+        live_url="" if before is not None else _address(wanted, "/inbox/live", after=cursor, epoch=feed.epoch),
         upto=cursor,
         strangers=shown(strange, MOST_STRANGERS),
         kinds=KINDS,
@@ -179,6 +179,6 @@ def _draw(
     )
 
 
-def _address(wanted: Wanted, path: str = "/inbox", **more: int) -> str:
+def _address(wanted: Wanted, path: str = "/inbox", **more: int | str) -> str:
     query = "&".join(part for part in (wanted.query(), *(f"{name}={value}" for name, value in more.items())) if part)
     return f"{path}?{query}" if query else path

@@ -28,7 +28,7 @@ blueprint = Blueprint("inbox_live", __name__)
 @blueprint.get("/inbox/live")
 @open_to(Who.ADMINS)
 async def inbox_live() -> ResponseReturnValue:
-    """Server-sent events from the cursor on: Last-Event-ID, else ?after=."""
+    """Server-sent events from the cursor on: Last-Event-ID, else ?after=; believed in the life of ?epoch= alone."""
     wanted = read_wanted(request.args.items(multi=True))
     if wanted is None:
         return Response(b"", 400)
@@ -36,6 +36,9 @@ async def inbox_live() -> ResponseReturnValue:
         return Response(b"", 503, headers={"Retry-After": "1"})
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     cursor = read_cursor(request.headers.get("Last-Event-ID") or request.args.get("after", ""))
+    epoch = board().feed.epoch
+    if epoch and request.args.get("epoch", "") not in ("", epoch):
+        cursor = None  # of another life of the database: the page may show reports that are no more
     frames = follow_inbox(board().feed, board().database, board().draw, wanted, cursor, visit())
     response = Response(_counted(board().streams, frames), 200, headers=STREAM_HEADERS)
     response.timeout = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ from dashboard.store.forward import Standing, standing
 from dashboard.store.forward_state import CannotSkip, forwards_of, let_be, send_again, skip, target_lines, try_now
 from dashboard.store.inbox import IMPORTED, TEST_CALL, Arrival, record
 from dashboard.targets import Target
-from tests.reports import report
+from dashboard.web.parts import Callboard
+from tests.reports import WEBHOOK, report
 from tests.stored import INDIA, NOON, column, rows, sql, store
 from tests.target_host import CEILING, Post, TargetHost, head, refuses, says
 
 SECOND = 1_000_000
+BY_HAND = (IMPORTED, TEST_CALL)
 DAY = 86_400
 
 
@@ -151,20 +153,46 @@ async def test_everything_authenticated_goes_on_but_the_same_bytes_again_and_wha
     file: Database, host: TargetHost
 ) -> None:
     async with forwarding(file, host):
-        await put(file, report("a"), b"not JSON", report("a"), b'{"event": "other", "data": {}}', b"\x00\x00")
+        other = b'{"event": "other", "data": {}}'
+        await put(file, report("a"), b"not JSON", report("a"), b"not JSON", other, other)
+        again = await put(file, b"not JSON", b"\x00\x00", other)
         by_hand = [
             Arrival(NOON, report(agent), read_report(report(agent)), "", agent) for agent in (IMPORTED, TEST_CALL)
         ]
         await file.write(partial(record, arrivals=by_hand, source_timezone=INDIA))
         ids = await put(file, report("b"))
         await host.until(lambda: host.taken[-1:] == ids)
-    assert [post.body for post in host.posts] == [
-        report("a"),
-        b"not JSON",
-        b'{"event": "other", "data": {}}',
-        b"\x00\x00",
-        report("b"),
-    ]
+    assert [post.body for post in host.posts] == [report("a"), b"not JSON", other, b"\x00\x00", report("b")]
+    assert states(file, *again) == {again[1]: ["sent"]}
+
+
+async def test_what_was_put_in_by_hand_before_is_handed_on_when_it_comes_by_the_webhook(
+    file: Database, host: TargetHost
+) -> None:
+    body = b"not JSON"
+    async with forwarding(file, host):
+        by_hand = [Arrival(NOON, body, read_report(body), "", IMPORTED)]
+        await file.write(partial(record, arrivals=by_hand, source_timezone=INDIA))
+        ids = await put(file, body)
+        await host.until(lambda: host.taken == ids)
+
+
+async def test_no_header_makes_a_report_look_as_if_it_had_been_put_in_by_hand(
+    make_app: Callable[..., Awaitable[Callboard]],
+) -> None:
+    app = await make_app()
+    for user_agent in ("import", "test call", *(mark.encode().decode("latin-1") for mark in BY_HAND)):
+        headers = {"User-Agent": user_agent}
+        assert (await app.test_client().post(WEBHOOK, data=report(user_agent), headers=headers)).status_code == 200
+    agents = await asyncio.to_thread(column, app.database, "inbox", "user_agent")
+    assert len(agents) == 4
+    assert not set(agents) & set(BY_HAND)
+
+
+def test_what_marks_a_report_as_put_in_by_hand_holds_a_letter_that_no_header_can_hold() -> None:
+    for mark in BY_HAND:
+        with pytest.raises(UnicodeEncodeError):
+            mark.encode("latin-1")
 
 
 async def test_a_header_that_cannot_be_sent_holds_nothing_up(file: Database, host: TargetHost) -> None:

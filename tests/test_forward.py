@@ -18,6 +18,7 @@ from dashboard.callkaro.report import read_report
 from dashboard.database import Database
 from dashboard.forward import A_ROUND, Forward
 from dashboard.migrations import migrate
+from dashboard.outside import post as post_part
 from dashboard.outside.post import Limits
 from dashboard.patience import REFUSED_TRIES
 from dashboard.store.forward import Standing, standing
@@ -638,7 +639,62 @@ async def test_no_address_is_in_the_log_or_the_database_whatever_happens(
     async with forwarding(file, host, clock=clock):
         await put(file, report("stumbles"))
         await eventually(file, lambda: "could not be handed on to crm: ValueError" in caplog.text)
+        assert (await until(file, lambda row: row["attempts"] == 1))["failing_since"]
     assert "did not go to crm" in caplog.text
     assert "canary" not in caplog.text
     assert "canary" not in str(rows(file, "inbox", "id, problem")) + str(targets_of(file))
     assert column(file, "inbox", "id")
+
+
+async def test_an_odd_retry_after_beside_a_2xx_is_a_2xx_and_beside_a_503_no_wish(
+    file: Database, host: TargetHost
+) -> None:
+    clock = Clock()
+    odd = "Retry-After: Mon, 01 Jan 99999999999 00:00:00 GMT"
+    host.answer = says(200, odd)
+    async with forwarding(file, host, clock=clock):
+        ids = await put(file, *reports(0, 2))
+        await host.until(lambda: host.taken == ids)
+        await until(file, is_up_to_date)
+        host.answer = says(503, odd)
+        await put(file, report("later"))
+        row = await until(file, lambda row: row["attempts"] == 1)
+    assert (row["answer"], row["due_at"] - clock.at) == ("127.0.0.1 answered 503.", 5 * SECOND)
+
+
+async def test_a_fault_of_ours_is_an_attempt_like_any_other_and_ends_after_three_days(
+    file: Database, host: TargetHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("canary")
+
+    clock = Clock()
+    monkeypatch.setattr(post_part, "_answer_of", fails)
+    async with forwarding(file, host, clock=clock):
+        ids = await put(file, report("a"))
+        first = await until(file, lambda row: row["attempts"] == 1)
+        clock.pass_by(5)
+        row = await until(file, lambda row: row["attempts"] == 2)
+        assert (first["due_at"], row["due_at"]) == (clock.at, clock.at + 10 * SECOND)
+        assert row["failing_since"] == clock.at - 5 * SECOND
+        assert row["answer"] == "This board failed to send it (KeyError): a fault of its own, please report it."
+        clock.pass_by(3 * DAY)
+        await eventually(file, lambda: states(file, *ids) == {ids[0]: ["set aside"]})
+
+
+async def test_a_body_that_cannot_be_unpacked_holds_up_its_line_for_three_days_at_most(
+    file: Database, host: TargetHost
+) -> None:
+    clock = Clock()
+    async with forwarding(file, host, clock=clock):
+        host.answer = says(503)
+        ids = await put(file, report("a"))
+        await until(file, lambda row: row["attempts"] == 1)
+        sql(file, f"UPDATE inbox SET packing = 'zlib-1' WHERE id = {ids[0]}")
+        host.answer = says(200)
+        clock.pass_by(5)
+        row = await until(file, lambda row: row["attempts"] == 2)
+        assert row["answer"].startswith("This board failed to send it")
+        clock.pass_by(3 * DAY)
+        await eventually(file, lambda: states(file, *ids) == {ids[0]: ["set aside"]})
+    assert len(host.posts) == 1

@@ -76,8 +76,9 @@ class Watched:
             "Object.defineProperty(window, 'ran', {set: value => window.noteRan(String(value)), get: () => undefined})"
         )
 
-    def visit(self, path: str) -> None:
-        self.page.goto(path, wait_until="load")
+    def visit(self, path: str, *, is_there: bool = True) -> None:
+        answer = self.page.goto(path, wait_until="load")
+        assert not is_there or (answer and answer.status == 200), f"nothing to be seen at {path}"
         self.look()
 
     def look(self) -> None:
@@ -178,7 +179,7 @@ def _walk(run: Run, page: Watched, calls: int, found: list[str]) -> None:
     for text in found[:: run.choose(50, 4)]:
         hostile = quote(text, safe="")
         page.visit(f"/?campaign={hostile}")
-        page.visit(f"/nowhere/{hostile}")
+        page.visit(f"/nowhere/{hostile}", is_there=False)
         page.visit(f"/sign-in?next={hostile}")
 
 

@@ -54,8 +54,8 @@ def measure(run: Run) -> None:
 
 @contextmanager
 def _started(board: RunningBoard) -> Iterator[None]:
-    board.start()
     try:
+        board.start()
         yield
     finally:
         board.end()
@@ -132,7 +132,8 @@ def _disk(run: Run) -> None:
 
 def _on_disk(board: RunningBoard, folder: Path) -> RunningBoard:
     """The same board with its data on the small file system; its log stays where there is room."""
-    board.environment |= {"DASHBOARD_DATA": str(folder / "data")}
+    # Without the reserve: it is larger than this disk, and it is the full one that is to be met.
+    board.environment |= {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_DISK_RESERVE": "0"}
     (board.folder / "data").symlink_to(folder / "data", target_is_directory=True)
     return board
 

@@ -33,7 +33,7 @@ from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
 from dashboard.simulator.demo import demo
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.simulator.post import simulate
-from dashboard.store.inbox import IMPORTED, Arrival, record
+from dashboard.store.inbox import IGNORED, IMPORTED, UNREADABLE, Arrival, record
 from dashboard.store.watches import fill
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
@@ -253,7 +253,9 @@ def _import(options: argparse.Namespace) -> int:
     verdicts: dict[str, int] = {}
     try:
         left_out = _import_file(database, settings, options.file, verdicts)
-        if covered and not left_out:
+        unread = verdicts.get(UNREADABLE, 0) + verdicts.get(IGNORED, 0)
+        is_whole = not left_out and not unread
+        if covered and is_whole:
             patiently(database, database.write_now, partial(fill, start=covered[0], end=covered[1], now=now_micros()))
     except OSError as problem:
         raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
@@ -263,9 +265,13 @@ def _import(options: argparse.Namespace) -> int:
         database.close()
     print("Taken in: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "nothing"))
     if left_out:
-        print(f"Left out: {left_out} without a callSid, which cannot be told from calls that the board has.")
+        print(
+            f"Left out: {left_out} without a callSid, by which the board knows its calls, or cut off. Fetch it again."
+        )
+    if unread:
+        print(f"No calls: {unread}; /inbox shows them, and why. If the file was cut off on its way, fetch it again.")
     if covered:
-        print(f"The gaps between these times are {'not marked as filled' if left_out else 'filled'}; see /gaps.")
+        print(f"The gaps between these times are {'filled' if is_whole else 'not marked as filled'}; see /gaps.")
     return 0
 
 
@@ -294,6 +300,10 @@ def _covered(times: Sequence[str] | None, settings: Settings) -> tuple[int, int]
         raise CannotRun(
             f'--covers takes two times of {settings.timezone.key}, the earlier first, such as "2026-11-25 10:00:00" '
             '"2026-11-25 10:20:00".'
+        )
+    if micros(last) > now_micros():
+        raise CannotRun(
+            f"--covers ends in the time to come: no file has its calls. Give a time that is past, not {times[1]}."
         )
     return micros(first), micros(last)
 

@@ -21,7 +21,7 @@ from sqlmodel import Session
 
 from dashboard.database import Database, is_away, kind_of
 from dashboard.outside.client import Resolve, resolve_host
-from dashboard.outside.post import Limits, open_pool, post
+from dashboard.outside.post import Answer, Limits, open_pool, post
 from dashboard.patience import Gone, Sent, judge
 from dashboard.render import utc
 from dashboard.store.bodies import bytes_of
@@ -193,18 +193,17 @@ class Forward:
         except (SQLAlchemyError, OSError) as problem:
             log.warning("forwarding to %s waits for the database: %s", target.name, kind_of(problem))
         except Exception as problem:  # noqa: BLE001 - one target must not end the forwarding to all others
-            # By its kind alone: its text could quote the address. The lease runs out and the report comes up again.
-            log.error("a report could not be handed on to %s: %s", target.name, kind_of(problem))
+            # Not at a report: at the way to the target. By its kind alone, for its text could quote the address.
+            log.error("forwarding to %s stumbled: %s", target.name, kind_of(problem))
             run.stumbled = True
         finally:
             run.is_over = True
 
     async def _send(self, pool: httpcore.AsyncConnectionPool, target: Target, report: Report, failures: int) -> Step:
-        body = await self._database.read(partial(bytes_of, inbox_id=report.id))
-        if body is None:
-            return Step(report, Gone(), self._now())
-        answer = await post(pool, target.url, _headers(report), body, self._limits)
+        answer = await self._answer_to(pool, target, report)
         now = self._now()
+        if answer is None:
+            return Step(report, Gone(), now)
         outcome = judge(
             answer,
             attempt=report.attempt,
@@ -215,6 +214,21 @@ class Forward:
         if not isinstance(outcome, Sent):
             log.info("report %d did not go to %s: %s", report.id, target.name, outcome.words)
         return Step(report, outcome, now)
+
+    async def _answer_to(self, pool: httpcore.AsyncConnectionPool, target: Target, report: Report) -> Answer | None:
+        """What the target says to a report; None where its bytes are gone. Raises where the database is away."""
+        try:
+            body = await self._database.read(partial(bytes_of, inbox_id=report.id))
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - a body that cannot be unpacked
+            return _failed(target, problem)
+        if body is None:
+            return None
+        try:
+            return await post(pool, target.url, _headers(report), body, self._limits)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the next attempt must not come any sooner for it
+            return _failed(target, problem)
 
     async def _take_leave(self) -> None:
         """What is on its way gets a moment to arrive, and what was sent is written down, so that it stays sent."""
@@ -228,6 +242,13 @@ class Forward:
             with suppress(SQLAlchemyError, OSError):  # TimeoutError is an OSError
                 async with asyncio.timeout(_FAREWELL_SECONDS):
                     await self._write(list(self._runs), 0)
+
+
+def _failed(target: Target, problem: Exception) -> Answer:
+    """A fault of ours as an attempt that failed: one without count would be made again every minute, for ever."""
+    # By its kind alone: its text could quote the address.
+    log.error("a report could not be handed on to %s: %s", target.name, kind_of(problem))
+    return Answer(None, f"This board failed to send it ({kind_of(problem)}): a fault of its own, please report it.")
 
 
 def _headers(report: Report) -> list[tuple[str, str]]:

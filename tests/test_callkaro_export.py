@@ -79,6 +79,19 @@ def test_a_listed_call_becomes_the_report_that_the_webhook_would_have_sent() -> 
         assert [data_in(body) for body in bodies(text)] == [expected]
 
 
+def test_an_event_among_the_variables_of_a_listed_call_makes_no_report_of_it() -> None:
+    listed = LISTED | {"call_metadata": {"event": "wedding"}}
+    (body,) = bodies(json.dumps(listed))
+    assert data_in(body)["call_metadata"] == {"event": "wedding"}
+    assert bodies(report("a", call_metadata={"event": "wedding"})) == [report("a", call_metadata={"event": "wedding"})]
+
+
+def test_a_row_that_was_cut_off_is_left_out() -> None:
+    found = bodies("callSid,from,transcription\na,91,Hello\nb,92\n")
+    assert [body is None for body in found] == [False, True]
+    assert bodies('callSid,transcription,to\na,"Agent: Hel') == [None]
+
+
 def test_a_name_is_never_taken_for_an_id() -> None:
     assert "agent" not in data_in(body_of(LISTED))
     assert data_in(body_of(LISTED | {"agent": "6803fa77"}))["agent"] == "6803fa77"

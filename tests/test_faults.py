@@ -12,11 +12,13 @@ import pytest
 from bench.faults.__main__ import NAMES
 from bench.faults.cuts import version_of
 from bench.faults.ledger import Ledger, Stored, compare
-from bench.faults.mutants import mutants
+from bench.faults.mutants import ROOT, TESTS, mutants
 from bench.faults.payloads import payloads
 from bench.faults.slow import SMUGGLED, smuggling
+from bench.faults.syscalls import Strikes
 from bench.faults.table import Run, as_markdown
 from bench.faults.tracing import unsynced_answers, was_injected
+from tests.running import RunningBoard
 
 CANARY = "http://127.0.0.1:9"
 
@@ -35,6 +37,44 @@ def stored(sid: str, verdict: str = "new", body: bytes | None = None) -> Stored:
 def test_what_was_acknowledged_and_lies_there_is_neither_lost_nor_doubled() -> None:
     found = compare(ledger_of(("a", 200), ("b", 503)), [stored("a"), stored("b")], ["a", "b"])
     assert (found.acknowledged, found.lost, found.doubled, found.is_right) == (1, 0, 0, True)
+
+
+def test_a_load_of_which_nothing_was_acknowledged_has_proved_nothing() -> None:
+    assert not compare(ledger_of(), [], []).is_right
+    assert not compare(ledger_of(("a", 0), ("b", 503)), [], []).is_right
+
+
+def test_a_fault_is_felt_by_reports_that_were_refused_or_kept_waiting_while_it_lasted() -> None:
+    ledger = Ledger()
+    for sid, status, seconds, at in (
+        ("before", 503, 0.1, 9.0),
+        ("at once", 200, 0.01, 10.5),
+        ("waits", 200, 0.9, 11.1),
+        ("refused", 503, 0.01, 10.6),
+        ("unanswered", 0, 6.0, 16.5),
+        ("after", 503, 0.1, 12.0),
+    ):
+        ledger.note(sid, sid.encode(), status, seconds, at)
+    assert [sent.sid for sent in ledger.felt(10.0, 11.0)] == ["waits", "refused", "unanswered"]
+
+
+def test_a_fault_that_never_struck_is_told_from_one_that_did_no_harm() -> None:
+    class Blunt(Strikes):
+        def _strike(self, call: str, injection: str) -> bool:
+            return call == "pwrite64" and "when=3" not in injection
+
+    strikes = Blunt(Run(Path(), say=lambda _: None), RunningBoard.__new__(RunningBoard))
+    for call in ("fdatasync", "pwrite64", "openat"):
+        strikes.strike_all(call, "error=EIO")
+    strikes.strike_for_good("fdatasync")
+    # A webhook need not open a file: only while the board starts it must.
+    assert (strikes.points, strikes.missed) == (2, ["fdatasync error=EIO", "fdatasync for good"])
+
+
+def test_the_modules_that_faults_are_put_into_are_there() -> None:
+    for name, files in TESTS.items():
+        for file in (name.replace(".", "/") + ".py", *files):
+            assert (ROOT / file).exists(), file
 
 
 @pytest.mark.parametrize(

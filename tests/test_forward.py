@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,17 +18,20 @@ from dashboard.callkaro.report import read_report
 from dashboard.database import Database
 from dashboard.forward import A_ROUND, Forward
 from dashboard.migrations import migrate
+from dashboard.outside import post as post_part
 from dashboard.outside.post import Limits
 from dashboard.patience import REFUSED_TRIES
 from dashboard.store.forward import Standing, standing
 from dashboard.store.forward_state import CannotSkip, forwards_of, let_be, send_again, skip, target_lines, try_now
 from dashboard.store.inbox import IMPORTED, TEST_CALL, Arrival, record
 from dashboard.targets import Target
-from tests.reports import report
+from dashboard.web.parts import Callboard
+from tests.reports import WEBHOOK, report
 from tests.stored import INDIA, NOON, column, rows, sql, store
 from tests.target_host import CEILING, Post, TargetHost, head, refuses, says
 
 SECOND = 1_000_000
+BY_HAND = (IMPORTED, TEST_CALL)
 DAY = 86_400
 
 
@@ -151,20 +154,46 @@ async def test_everything_authenticated_goes_on_but_the_same_bytes_again_and_wha
     file: Database, host: TargetHost
 ) -> None:
     async with forwarding(file, host):
-        await put(file, report("a"), b"not JSON", report("a"), b'{"event": "other", "data": {}}', b"\x00\x00")
+        other = b'{"event": "other", "data": {}}'
+        await put(file, report("a"), b"not JSON", report("a"), b"not JSON", other, other)
+        again = await put(file, b"not JSON", b"\x00\x00", other)
         by_hand = [
             Arrival(NOON, report(agent), read_report(report(agent)), "", agent) for agent in (IMPORTED, TEST_CALL)
         ]
         await file.write(partial(record, arrivals=by_hand, source_timezone=INDIA))
         ids = await put(file, report("b"))
         await host.until(lambda: host.taken[-1:] == ids)
-    assert [post.body for post in host.posts] == [
-        report("a"),
-        b"not JSON",
-        b'{"event": "other", "data": {}}',
-        b"\x00\x00",
-        report("b"),
-    ]
+    assert [post.body for post in host.posts] == [report("a"), b"not JSON", other, b"\x00\x00", report("b")]
+    assert states(file, *again) == {again[1]: ["sent"]}
+
+
+async def test_what_was_put_in_by_hand_before_is_handed_on_when_it_comes_by_the_webhook(
+    file: Database, host: TargetHost
+) -> None:
+    body = b"not JSON"
+    async with forwarding(file, host):
+        by_hand = [Arrival(NOON, body, read_report(body), "", IMPORTED)]
+        await file.write(partial(record, arrivals=by_hand, source_timezone=INDIA))
+        ids = await put(file, body)
+        await host.until(lambda: host.taken == ids)
+
+
+async def test_no_header_makes_a_report_look_as_if_it_had_been_put_in_by_hand(
+    make_app: Callable[..., Awaitable[Callboard]],
+) -> None:
+    app = await make_app()
+    for user_agent in ("import", "test call", *(mark.encode().decode("latin-1") for mark in BY_HAND)):
+        headers = {"User-Agent": user_agent}
+        assert (await app.test_client().post(WEBHOOK, data=report(user_agent), headers=headers)).status_code == 200
+    agents = await asyncio.to_thread(column, app.database, "inbox", "user_agent")
+    assert len(agents) == 4
+    assert not set(agents) & set(BY_HAND)
+
+
+def test_what_marks_a_report_as_put_in_by_hand_holds_a_letter_that_no_header_can_hold() -> None:
+    for mark in BY_HAND:
+        with pytest.raises(UnicodeEncodeError):
+            mark.encode("latin-1")
 
 
 async def test_a_header_that_cannot_be_sent_holds_nothing_up(file: Database, host: TargetHost) -> None:
@@ -610,7 +639,62 @@ async def test_no_address_is_in_the_log_or_the_database_whatever_happens(
     async with forwarding(file, host, clock=clock):
         await put(file, report("stumbles"))
         await eventually(file, lambda: "could not be handed on to crm: ValueError" in caplog.text)
+        assert (await until(file, lambda row: row["attempts"] == 1))["failing_since"]
     assert "did not go to crm" in caplog.text
     assert "canary" not in caplog.text
     assert "canary" not in str(rows(file, "inbox", "id, problem")) + str(targets_of(file))
     assert column(file, "inbox", "id")
+
+
+async def test_an_odd_retry_after_beside_a_2xx_is_a_2xx_and_beside_a_503_no_wish(
+    file: Database, host: TargetHost
+) -> None:
+    clock = Clock()
+    odd = "Retry-After: Mon, 01 Jan 99999999999 00:00:00 GMT"
+    host.answer = says(200, odd)
+    async with forwarding(file, host, clock=clock):
+        ids = await put(file, *reports(0, 2))
+        await host.until(lambda: host.taken == ids)
+        await until(file, is_up_to_date)
+        host.answer = says(503, odd)
+        await put(file, report("later"))
+        row = await until(file, lambda row: row["attempts"] == 1)
+    assert (row["answer"], row["due_at"] - clock.at) == ("127.0.0.1 answered 503.", 5 * SECOND)
+
+
+async def test_a_fault_of_ours_is_an_attempt_like_any_other_and_ends_after_three_days(
+    file: Database, host: TargetHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("canary")
+
+    clock = Clock()
+    monkeypatch.setattr(post_part, "_answer_of", fails)
+    async with forwarding(file, host, clock=clock):
+        ids = await put(file, report("a"))
+        first = await until(file, lambda row: row["attempts"] == 1)
+        clock.pass_by(5)
+        row = await until(file, lambda row: row["attempts"] == 2)
+        assert (first["due_at"], row["due_at"]) == (clock.at, clock.at + 10 * SECOND)
+        assert row["failing_since"] == clock.at - 5 * SECOND
+        assert row["answer"] == "This board failed to send it (KeyError): a fault of its own, please report it."
+        clock.pass_by(3 * DAY)
+        await eventually(file, lambda: states(file, *ids) == {ids[0]: ["set aside"]})
+
+
+async def test_a_body_that_cannot_be_unpacked_holds_up_its_line_for_three_days_at_most(
+    file: Database, host: TargetHost
+) -> None:
+    clock = Clock()
+    async with forwarding(file, host, clock=clock):
+        host.answer = says(503)
+        ids = await put(file, report("a"))
+        await until(file, lambda row: row["attempts"] == 1)
+        sql(file, f"UPDATE inbox SET packing = 'zlib-1' WHERE id = {ids[0]}")
+        host.answer = says(200)
+        clock.pass_by(5)
+        row = await until(file, lambda row: row["attempts"] == 2)
+        assert row["answer"].startswith("This board failed to send it")
+        clock.pass_by(3 * DAY)
+        await eventually(file, lambda: states(file, *ids) == {ids[0]: ["set aside"]})
+    assert len(host.posts) == 1

@@ -286,9 +286,29 @@ def test_a_file_with_calls_that_had_to_be_left_out_fills_nothing(
     database.close()
 
 
+def test_a_file_that_could_not_be_read_in_whole_fills_nothing_and_says_so(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = data_folder / "calls.jsonl"
+    covers = ("--covers", "2026-11-25 09:49:00", "2026-11-25 10:00:00")
+    for content in (report("a") + b"\n" + report("b")[:-9], report("a") + b'\n{"event": "other", "data": {}}'):
+        file.write_bytes(content)
+        assert imports(str(file), *covers) == 0
+        said = capsys.readouterr().out
+        assert "No calls: 1; /inbox shows them, and why." in said
+        assert "not marked as filled" in said
+    file.write_bytes(report("a") + b"\n" + report("b"))
+    assert imports(str(file), *covers) == 0
+    assert "are filled" in capsys.readouterr().out
+    database = Database(f"sqlite:///{data_folder / 'callboard.db'}")
+    assert len(rows(database, "watch")) == 1
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("content", "covers", "words"),
     [
+        ("", ("--covers", "2026-11-25 10:00", "2099-11-25 09:00"), "to come"),
         ("From,To\n1,2\n", (), "CSV with a column callSid"),
         ("", ("--covers", "2026-11-25 10:00", "2026-11-25 09:00"), "the earlier first"),
         ("", ("--covers", "yesterday", "today"), "two times of Asia/Kolkata"),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
+from dashboard.callkaro.report import Unreadable
 from dashboard.database import Database, head_of
 from dashboard.models import Inbox
 from dashboard.recordings.keep import Keep
@@ -20,7 +21,7 @@ from dashboard.retention import FOR_EVER, MICROS_A_DAY, Contradiction, Retention
 from dashboard.store import removal
 from dashboard.store.bodies import body_of, keep_packed, next_plain, pack, pack_all, unpack
 from dashboard.store.calls import changed_since
-from dashboard.store.inbox import record
+from dashboard.store.inbox import Arrival, record
 from dashboard.store.news import Gone, news_since
 from dashboard.store.recordings import discard
 from dashboard.store.removal import remove_calls
@@ -227,6 +228,41 @@ def test_audio_that_was_discarded_and_has_just_come_again_stays_for_the_call_tha
     look_after(database, tmp_path, FOR_EVER, day=0)
     assert path.exists()
     assert rows_of_discarded(database) == []
+
+
+def test_audio_whose_age_has_passed_is_not_fetched_when_its_report_can_be_read_in_the_end(
+    database: Database, tmp_path: Path
+) -> None:
+    puzzle = Unreadable("What is this?")
+    came = [report(sid, recordingUrl=f"https://x.example/{sid}") for sid in "ab"]
+    for day, body in zip((0, 20), came, strict=True):
+        unread = [Arrival(NOON + day * MICROS_A_DAY, body, puzzle)]
+        database.write_now(partial(record, arrivals=unread, source_timezone=INDIA))
+    look_after(database, tmp_path, Retention(audio=10), day=21)
+    assert rebuild(database) == 2
+    assert rows(database, "recording", "url, state, file") == [
+        {"url": "https://x.example/a", "state": "expired", "file": ""},
+        {"url": "https://x.example/b", "state": "waiting", "file": ""},
+    ]
+    look_after(database, tmp_path, Retention(audio=10), day=31)
+    assert set(column(database, "recording", "state")) == {"expired"}
+    before = rows(database, "call")
+    assert rebuild(database) == 0
+    assert rows(database, "call") == before
+    # Heard of again, a call is young again.
+    arrive(database, 32, report("a", recordingUrl="https://x.example/anew"))
+    assert column(database, "recording", "state") == ["waiting", "expired"]
+
+
+def test_another_address_that_an_old_report_brings_to_expired_audio_brings_it_not_back(
+    database: Database, tmp_path: Path
+) -> None:
+    arrive(database, 0, report("a", recordingUrl="https://x.example/one"))
+    anew = [Arrival(NOON, report("a", recordingUrl="https://x.example/two"), Unreadable("What is this?"))]
+    database.write_now(partial(record, arrivals=anew, source_timezone=INDIA))
+    look_after(database, tmp_path, Retention(audio=10), day=21)
+    assert rebuild(database) == 1
+    assert rows(database, "recording", "url, state") == [{"url": "https://x.example/two", "state": "expired"}]
 
 
 def rows_of_discarded(database: Database) -> list[object]:

@@ -16,10 +16,12 @@ from dashboard.store.recordings import (
     RETRY_AFTER_SECONDS,
     any_due,
     claim_due,
+    discarded,
     note_failed,
     note_kept,
     recording_of,
 )
+from dashboard.store.removal import expire_recordings
 from tests.reports import report
 from tests.stored import calls, column, rows, sql, store
 
@@ -146,6 +148,16 @@ def test_who_lost_his_claim_cannot_undo_what_the_next_one_kept(database: Databas
     failed(database, slow, is_final=True)
     assert (only(database)["state"], only(database)["file"]) == ("kept", "f")
     assert column(database, "call", "seq") == [2]
+
+
+def test_audio_that_reached_its_age_while_it_was_fetched_is_thrown_away(database: Database) -> None:
+    want(database, "a", "b")
+    first, second = claim(database)
+    database.write_now(partial(expire_recordings, call_ids=[1, 2]))
+    kept(database, first, "ab12")
+    failed(database, second, is_final=True)
+    assert rows(database, "recording", "state, file, problem") == [{"state": "expired", "file": "", "problem": ""}] * 2
+    assert database.read_now(discarded) == [("ab12", False)]
 
 
 def test_several_processes_that_claim_at_once_never_get_the_same(database: Database) -> None:

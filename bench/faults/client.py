@@ -120,7 +120,7 @@ class Sender:
 
     def __enter__(self) -> Sender:
         self._thread.start()
-        self._ready.wait(PATIENCE)
+        assert self._ready.wait(PATIENCE), "the sender could not begin"
         return self
 
     def __exit__(self, *_: object) -> None:

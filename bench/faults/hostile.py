@@ -17,7 +17,12 @@ LONGEST_STALL_MS = 100.0
 def measure(run: Run) -> None:
     read, posted = run.choose((20_000, 1_000), (100_000, 10_000))
     parsed = read_all(numbered(SEED, read))
-    run.row(f"{read:,} hostile bodies through the parser", f"{len(parsed.broken)} broke it", "0", not parsed.broken)
+    run.row(
+        f"{read:,} hostile bodies through the parser",
+        f"{len(parsed.broken)} broke it",
+        "0",
+        not parsed.broken and parsed.count == read,
+    )
     board = new_board(run.place("hostile"))
     board.start()
     try:
@@ -32,7 +37,8 @@ def measure(run: Run) -> None:
     failures = sum(count for status, count in statuses.items() if status.startswith("5") and status != "503")
     what = f"{posted:,} hostile bodies by HTTP, and {tallies[1].count} of a megabyte"
     figure = f"{failures} × 5xx of {dict(sorted(statuses.items()))}"
-    run.row(what, figure, "0 × 5xx but 503", not failures)
+    were_read = tallies[0].count == posted and tallies[1].count and not statuses["401"]
+    run.row(what, figure, "0 × 5xx but 503", bool(were_read) and not failures)
     figure = f"slowest of {len(probe.times):,} probes {probe.slowest_ms:.0f} ms, p99 {probe.p99_ms:.0f} ms"
     is_quick = probe.slowest_ms < LONGEST_STALL_MS and probe.statuses == {200}
     run.row("the loop meanwhile, probed from outside", figure, f"no stall over {LONGEST_STALL_MS:.0f} ms", is_quick)

@@ -16,6 +16,8 @@ from tests.running import RunningBoard
 
 LATEST_ANSWER = 4.5
 """Seconds; the platform gives up at 5."""
+FELT_AFTER = 0.25
+"""Seconds; nobody waits for so long where all is well."""
 
 
 class Sent(NamedTuple):
@@ -47,7 +49,8 @@ class Found:
 
     @property
     def is_right(self) -> bool:
-        return not self.lost and not self.doubled and self.is_sound
+        # Where nothing was acknowledged, nothing could be lost: such a load proves nothing.
+        return bool(self.acknowledged) and not self.lost and not self.doubled and self.is_sound
 
     def __str__(self) -> str:
         damage = "" if self.is_sound else ", database DAMAGED"
@@ -88,6 +91,16 @@ class Ledger:
         """Seconds; unanswered ones count with the time they waited."""
         times = sorted(sent.seconds for sent in self.sent)
         return times[int(0.99 * (len(times) - 1))] if times else 0.0
+
+    def felt(self, began: float, ended: float) -> list[Sent]:
+        """Those under way between these moments that were refused, unanswered, or kept waiting."""
+        return [
+            sent
+            for sent in self.sent
+            if sent.at > began
+            and sent.at - sent.seconds < ended
+            and (not 200 <= sent.status < 300 or sent.seconds > FELT_AFTER)
+        ]
 
     def healed_after(self, moment: float) -> float | None:
         """Seconds from `moment` to the first acknowledgement after it; None where there was none."""

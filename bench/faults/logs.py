@@ -16,21 +16,21 @@ CANARIES = {"secret": SECRET, "password": ADMIN_PASSWORD, "number": NUMBER, "nam
 
 
 def measure(run: Run) -> None:
-    _provoke(run)
+    provoked = _provoke(run)
     logs = sorted(run.folder.rglob("serve*.log"))
     told = {what: sum(_tells(log, canary) for log in logs) for what, canary in CANARIES.items()}
     size = sum(log.stat().st_size for log in logs)
     figure = ", ".join(f"{count} × {what}" for what, count in told.items())
     what = f"secret, password, number and name in the logs of {len(logs)} servers ({size / 1000:,.0f} kB)"
-    run.row(what, figure, "in none", not any(told.values()))
+    run.row(what, figure, "in none", provoked in logs and bool(provoked.stat().st_size) and not any(told.values()))
 
 
 def _tells(log: Path, canary: str) -> bool:
     return canary.encode() in log.read_bytes()
 
 
-def _provoke(run: Run) -> None:
-    """A server that is given every reason to quote what it was sent."""
+def _provoke(run: Run) -> Path:
+    """The log of a server that is given every reason to quote what it was sent."""
     board = new_board(run.place("logs"))
     board.environment |= guarded(board.port)
     board.start()
@@ -41,7 +41,8 @@ def _provoke(run: Run) -> None:
                 for content in (body, body[:-3], b"\xff" + body, body.replace(b"call_ended", NAME.encode())):
                     client.post(WEBHOOK, params={"token": token}, content=content)
             client.get(WEBHOOK, params={"token": SECRET})
-            client.post(WEBHOOK, headers={"Authorization": f"Bearer {SECRET}"}, content=body)
+            taken = client.post(WEBHOOK, headers={"Authorization": f"Bearer {SECRET}"}, content=body)
+            assert taken.status_code == 200, f"the server was not provoked: it answered {taken.status_code}"
             for password in (ADMIN_PASSWORD, ADMIN_PASSWORD + "x"):
                 client.post("/sign-in", data={"name": NAME, "password": password})
             client.get(f"/calls/{NUMBER}", params={"token": SECRET})
@@ -49,3 +50,4 @@ def _provoke(run: Run) -> None:
             answer_to(board.port, damaged)
     finally:
         board.end()
+    return board.log

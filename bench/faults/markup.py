@@ -21,7 +21,7 @@ from tests.reports import data_of
 
 PAYLOADS = 500
 SEEN_WITHIN = 20.0
-MANY_PATHS = ("/", "/?period=today", "/wall", "/api/board", "/account", "/audit")
+MANY_PATHS = ("/", "/?period=today", "/wall", "/api/board", "/inbox", "/audit")
 # Links that would run if somebody clicked, in a whole document.
 _DANGEROUS = """[...document.querySelectorAll('a[href], area[href], form[action]')].filter(
     each => !/^(https?|mailto|tel):$/.test(new URL(each.href || each.action, location).protocol)).length"""
@@ -76,8 +76,9 @@ class Watched:
             "Object.defineProperty(window, 'ran', {set: value => window.noteRan(String(value)), get: () => undefined})"
         )
 
-    def visit(self, path: str) -> None:
-        self.page.goto(path, wait_until="load")
+    def visit(self, path: str, *, is_there: bool = True) -> None:
+        answer = self.page.goto(path, wait_until="load")
+        assert not is_there or (answer and answer.status == 200), f"nothing to be seen at {path}"
         self.look()
 
     def look(self) -> None:
@@ -103,7 +104,7 @@ def measure(run: Run) -> None:
     try:
         with canary.listening(), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
-            _check_that_it_would_be_seen(browser, canary, found)
+            _check_that_it_would_be_seen(browser)
             # Open all the while: what the stream puts into a page is another way in than the page itself.
             live, walker = Watched(browser, board.url), Watched(browser, board.url)
             live.visit("/")
@@ -121,16 +122,25 @@ def measure(run: Run) -> None:
         f"{ran} ran, {len(canary.asked)} asked the canary, {dialogs} dialogs, {links} dangerous links; "
         f"{walker.pages + live.pages} pages looked at, {refusals} stopped by the policy alone"
     )
+    for path in canary.asked:
+        run.say(f"  asked the canary: {path}")
     what = f"{len(found)} pieces of hostile markup in every field, on every page, in Chromium"
     run.row(what, figure, "0, 0, 0, 0", not (ran or canary.asked or dialogs or links))
 
 
-def _check_that_it_would_be_seen(browser: Browser, canary: Canary, found: list[str]) -> None:
+def _check_that_it_would_be_seen(browser: Browser) -> None:
     """On a page that puts text in as markup the payloads do run: otherwise the row would say nothing."""
+    # A canary of its own: what the browser still asks when the page is closed would count against the board.
+    canary = Canary()
+    with canary.listening():
+        _look_at_control(browser, canary)
+
+
+def _look_at_control(browser: Browser, canary: Canary) -> None:
     control = Watched(browser, canary.url)
     control.visit("/control")
     # A refresh would leave the page before the others have run.
-    staying = [text for text in found[:40] if "http-equiv" not in text]
+    staying = [text for text in payloads(40, canary.url) if "http-equiv" not in text]
     control.page.evaluate("markup => { document.body.innerHTML = markup }", "".join(staying))
     until = time.monotonic() + SEEN_WITHIN
     while not (control.executions and canary.asked) and time.monotonic() < until:
@@ -138,7 +148,6 @@ def _check_that_it_would_be_seen(browser: Browser, canary: Canary, found: list[s
     assert control.executions, "no payload runs even where nothing stops it"
     assert canary.asked, "the canary does not hear the browser"
     control.page.close()
-    canary.asked.clear()
 
 
 def _post(run: Run, port: int, found: list[str]) -> int:
@@ -178,7 +187,7 @@ def _walk(run: Run, page: Watched, calls: int, found: list[str]) -> None:
     for text in found[:: run.choose(50, 4)]:
         hostile = quote(text, safe="")
         page.visit(f"/?campaign={hostile}")
-        page.visit(f"/nowhere/{hostile}")
+        page.visit(f"/nowhere/{hostile}", is_there=False)
         page.visit(f"/sign-in?next={hostile}")
 
 

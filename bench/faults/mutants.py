@@ -28,7 +28,7 @@ TESTS = {
     "dashboard.filters": ("tests/test_filters.py",),
     "dashboard.calls": ("tests/test_calls.py",),
     "dashboard.callkaro.report": ("tests/test_report.py",),
-    "dashboard.recordings.guard": ("tests/test_recordings_fetch.py",),
+    "dashboard.outside.addresses": ("tests/test_recordings_fetch.py",),
 }
 LEAST_SCORE = 0.85
 SECONDS = 60

@@ -29,4 +29,6 @@ def measure(run: Run) -> None:
         run.not_measured(WHAT, f"the advisories could not be asked: {why[:160]}")
         return
     known = [f"{each['name']} {flaw['id']}" for each in packages for flaw in each.get("vulns", ())]
-    run.row(WHAT, f"{len(known)} in {len(packages)} packages {' '.join(known)}".strip(), "0", not known)
+    run.row(
+        WHAT, f"{len(known)} in {len(packages)} packages {' '.join(known)}".strip(), "0", bool(packages) and not known
+    )

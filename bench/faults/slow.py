@@ -58,6 +58,7 @@ def _beside(run: Run, board: RunningBoard, what: str, attack: Callable[[], None]
         attack()
         stop.set()
         watcher.join()
+    assert peak[0], "nobody looked at the memory"
     grown = (peak[0] - before) / 2**20
     ledger: Ledger = sender.ledger
     found = find(board, ledger)
@@ -99,10 +100,13 @@ def _begin(stack: ExitStack, port: int, beginning: bytes) -> socket.socket:
 def _large(port: int) -> None:
     """All at once, each as fast as the server takes it."""
 
+    begun = list[int]()
+
     def send() -> None:
         head = f"POST {TARGET} HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGE}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", port), timeout=10) as line, suppress(OSError):
             line.sendall(head)
+            begun.append(LARGE)
             for _ in range(LARGE // 65_536):
                 line.sendall(bytes(65_536))
             line.recv(4096)
@@ -112,6 +116,7 @@ def _large(port: int) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
+    assert len(begun) == AT_ONCE, f"only {len(begun)} of {AT_ONCE} bodies set out"
 
 
 def smuggling() -> dict[str, bytes]:

@@ -54,29 +54,44 @@ def measure(run: Run) -> None:
 
 @contextmanager
 def _started(board: RunningBoard) -> Iterator[None]:
-    board.start()
     try:
+        board.start()
         yield
     finally:
         board.end()
 
 
 def _weather(
-    run: Run, board: RunningBoard, what: str, fault: Fault, seconds: float, *, stays: int = 0, all_answered: bool = True
+    run: Run,
+    board: RunningBoard,
+    what: str,
+    fault: Fault,
+    seconds: float,
+    *,
+    stays: int = 0,
+    all_answered: bool = True,
+    is_felt: bool = True,
 ) -> None:
-    """A steady load before, in and after a fault of some seconds, and the row that says how it went."""
+    """A steady load before, in and after a fault of some seconds, and the row that says how it went.
+
+    `is_felt`: where no report is refused or kept waiting, the fault was not made.
+    """
     with Sender(board.port, what, RATE, stays=stays) as sender:
         sender.wait_for_acknowledgement(0.0, 5)
         with fault():
+            began = time.monotonic()
             time.sleep(seconds)
+            stopped = time.monotonic()
         ended = time.monotonic()
         healed = sender.wait_for_acknowledgement(ended, 40)
         time.sleep(1)
     ledger = sender.ledger
     found = find(board, ledger)
     back = "never" if healed is None else f"{healed:.1f} s"
-    figure = f"{_words(ledger)}, {len(ledger.late)} late; {found}; healed {back} after"
+    felt = len(ledger.felt(began, stopped))
+    figure = f"{_words(ledger)}, {felt} felt it, {len(ledger.late)} late; {found}; healed {back} after"
     is_right = found.is_right and not ledger.late and healed is not None and healed < HEALED_WITHIN
+    is_right &= bool(felt) or not is_felt
     run.row(
         what, figure, GOAL if all_answered else GOAL_UNACCEPTED, is_right and not (all_answered and ledger.unanswered)
     )
@@ -117,7 +132,8 @@ def _disk(run: Run) -> None:
 
 def _on_disk(board: RunningBoard, folder: Path) -> RunningBoard:
     """The same board with its data on the small file system; its log stays where there is room."""
-    board.environment |= {"DASHBOARD_DATA": str(folder / "data")}
+    # Without the reserve: it is larger than this disk, and it is the full one that is to be met.
+    board.environment |= {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_DISK_RESERVE": "0"}
     (board.folder / "data").symlink_to(folder / "data", target_is_directory=True)
     return board
 
@@ -139,18 +155,19 @@ def _descriptors(run: Run) -> None:
     with _started(board):
         seconds = run.choose(6.0, 20.0)
         what = f"{2 * DESCRIPTORS} pages where {DESCRIPTORS} descriptors are all, reports on new connections"
-        _weather(run, board, what, partial(_crowded, board, PAGE), seconds)
+        _weather(run, board, what, partial(_crowded, board, PAGE), seconds, is_felt=False)
         silent = partial(_crowded, board, b"")
         what = f"descriptors gone ({DESCRIPTORS}, taken by silent connections), reports on open connections"
-        _weather(run, board, what, silent, seconds, stays=4)
+        _weather(run, board, what, silent, seconds, stays=4, is_felt=False)
         what = "descriptors gone, reports on new connections"
-        _weather(run, board, what, silent, seconds, all_answered=False)
+        _weather(run, board, what, silent, seconds, all_answered=False, is_felt=False)
 
 
 @contextmanager
 def _crowded(board: RunningBoard, words: bytes) -> Iterator[None]:
     """Twice as many connections as the board may have descriptors, each saying the same at first."""
     assert board.process is not None
+    server = psutil.Process(board.process.pid)
     before = resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, before[1]))
     with ExitStack() as crowd:
@@ -158,6 +175,9 @@ def _crowded(board: RunningBoard, words: bytes) -> Iterator[None]:
             for _ in range(2 * DESCRIPTORS):
                 one = crowd.enter_context(socket.create_connection(("127.0.0.1", board.port), timeout=2))
                 one.sendall(words)
+            until = time.monotonic() + 5
+            while server.num_fds() < DESCRIPTORS:
+                assert time.monotonic() < until, "the board has descriptors left"
             yield
         finally:
             resource.prlimit(board.process.pid, resource.RLIMIT_NOFILE, before)

@@ -29,7 +29,7 @@ class NotReadable(ValueError):
 
 
 def bodies_of(file: io.BufferedReader) -> Iterator[bytes | None]:
-    """The reports that a file holds, each as a webhook's body; None for a call that has no callSid.
+    """The reports that a file holds, each as a webhook's body; None for a call without a callSid, or cut off.
 
     JSON lines, a JSON list, or CSV with a line of names. Raises NotReadable.
     """
@@ -84,10 +84,12 @@ def _parsed(text: str) -> JSON:
 
 def _of_line(line: bytes) -> bytes | None:
     """A report as it was sent, byte for byte; a call of an export as the webhook would have sent it."""
-    if b'"event"' in line or b'"callSid"' not in line:
+    if b'"callSid"' not in line:
         return line
     record = _parsed(line.decode("utf-8-sig", "replace"))
-    return body_of(record) if isinstance(record, dict) and SID in record else line
+    # By its own keys alone: what a call's variables are called, such as "event", is the operator's.
+    is_listed = isinstance(record, dict) and SID in record and "event" not in record
+    return body_of(record) if is_listed else line
 
 
 def _listed(file: io.BufferedReader) -> list[JSON]:
@@ -109,6 +111,8 @@ def _rows(file: io.BufferedReader) -> Iterator[dict[str, str]]:
                 f"board has. Fetch it again with that field, such as `ck calls export --fields {SID},try_count,…`, "
                 "or take `ck calls list --json` if that has it."
             )
-        yield from rows
+        for row in rows:
+            # One with fewer cells than names was cut off on its way, perhaps in the middle of a cell.
+            yield {} if None in row.values() else row
     except (csv.Error, UnicodeDecodeError) as problem:
         raise NotReadable(f"It cannot be read as CSV: {problem}.") from problem

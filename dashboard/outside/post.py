@@ -28,6 +28,7 @@ from dashboard.outside.client import (
 SETTING = "DASHBOARD_FORWARD_HOSTS"
 # What is left of a connection that a target closes after five idle seconds, as many do, must not be met at that moment.
 _IDLE_SECONDS = 2.0
+_TAKEN = range(200, 300)
 _REDIRECTS = range(300, 400)
 _NO_ENTRY = (401, 403)
 
@@ -111,6 +112,8 @@ def _answer_of(url: Url, response: httpcore.Response) -> Answer:
         words += " Redirects are not followed: put the address it leads to into DASHBOARD_FORWARD_TO."
     elif status in _NO_ENTRY:
         words += " Check the key in DASHBOARD_FORWARD_TO."
+    if status in _TAKEN:
+        return Answer(status, words)
     return Answer(status, words, read_retry_after(header(response, b"retry-after"), datetime.now(UTC)))
 
 
@@ -121,7 +124,7 @@ def read_retry_after(text: str, now: datetime) -> float | None:
         return float(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the year may have any number of digits
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import and_, case, exists, func, not_, or_, true
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from dashboard.database import tick
 from dashboard.models import Forward, ForwardAside, Inbox
 from dashboard.patience import PATIENCE_SECONDS, Aside, Gone, Later, Outcome, Sent, given_up
-from dashboard.store.inbox import DUPLICATE, IMPORTED, TEST_CALL
+from dashboard.store.inbox import DUPLICATE, IGNORED, IMPORTED, TEST_CALL, UNREADABLE
 
 ASIDE, AGAIN, SENT, SKIPPED, ERASED = "set aside", "to be sent again", "sent later", "skipped", "erased"
 SECOND = 1_000_000
@@ -23,8 +24,20 @@ LEASE_SECONDS = 60
 ABSENCE_SECONDS = PATIENCE_SECONDS
 _LOOK = 500
 
+_earlier = aliased(Inbox)
+_CAME_BEFORE = exists().where(
+    col(_earlier.sha256) == Inbox.sha256,
+    col(_earlier.id) < Inbox.id,
+    col(_earlier.user_agent).not_in((IMPORTED, TEST_CALL)),
+)
 # The same bytes again tell a target nothing new; and what an operator put in by hand did not come by the webhook.
-IS_HANDED_ON = and_(col(Inbox.verdict) != DUPLICATE, col(Inbox.user_agent).not_in((IMPORTED, TEST_CALL)))
+# Only reports of calls are known as duplicates when they come. The others are looked for, each alone: an AND would have
+# SQLite look for every report.
+IS_HANDED_ON = and_(
+    col(Inbox.verdict) != DUPLICATE,
+    col(Inbox.user_agent).not_in((IMPORTED, TEST_CALL)),
+    case((col(Inbox.verdict).in_((IGNORED, UNREADABLE)), not_(_CAME_BEFORE)), else_=true()),
+)
 
 
 class Report(NamedTuple):

@@ -26,8 +26,9 @@ NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 DUPLICATE, IGNORED, UNREADABLE = "duplicate", "ignored", "unreadable"
 # The verdicts of reports whose bytes are part of a call.
 TOLD_OF_A_CALL = (NEW, CHANGED, UNCHANGED)
-# What stands as the user agent of reports that did not come by the webhook.
-IMPORTED, TEST_CALL = "import", "test call"
+# What stands as the user agent of reports that did not come by the webhook. Headers are read as Latin-1, which has
+# no "‹": a sender that calls itself "import" would otherwise pass for one, and its reports be handed on to nobody.
+IMPORTED, TEST_CALL = "‹import›", "‹test call›"
 
 
 _inbox, _call, _clock = table_of(Inbox), table_of(Call), table_of(Clock)

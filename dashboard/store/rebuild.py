@@ -35,6 +35,8 @@ from dashboard.store.inbox import (
     update_rows,
 )
 from dashboard.store.recordings import want_recordings
+from dashboard.store.removal import expire_recordings
+from dashboard.store.retention import passed_by
 
 CHUNK = 200
 _UNREAD = (UNREADABLE, IGNORED)
@@ -184,8 +186,11 @@ def _told(session: Session, ids: Collection[int]) -> Collection[KnownCall]:
 
 
 def _want_recordings(session: Session, urls: dict[int, str]) -> None:
-    """Fetch these recordings, but for those that are kept or waited for from the same address already."""
+    """Fetch these recordings, but for those that are kept or waited for already, and those past their age."""
     known = session.execute(select(Recording.call_id, Recording.url).where(col(Recording.call_id).in_(list(urls))))
     same = {call_id for call_id, url in known if urls[call_id] == url}
     if wanted := {call_id: url for call_id, url in urls.items() if call_id not in same}:
         want_recordings(session, wanted)
+        # An old report may be read only now: nothing would come back for its audio, and it would be kept for ever.
+        if old := passed_by(session, "audio", list(wanted)):
+            expire_recordings(session, old)

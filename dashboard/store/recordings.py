@@ -131,11 +131,13 @@ def _note(session: Session, claimed: Recording, **values: object) -> bool:
     """Whether it was still wanted."""
     seq = tick(session, 1)
     # Only if it is still wanted from where it was fetched, for a later report may have brought another address; and
-    # only by the last who claimed it, for one whose claim ran out would otherwise undo what the next one kept.
+    # only by the last who claimed it, for one whose claim ran out would otherwise undo what the next one kept; and not
+    # once it has reached its age, or it would be kept for ever.
     is_ours = (
         col(Recording.call_id) == claimed.call_id,
         col(Recording.url) == claimed.url,
         col(Recording.attempts) == claimed.attempts,
+        col(Recording.state) == WAITING,
     )
     noted = session.execute(update(Recording).where(*is_ours).values(**values))
     if noted.rowcount:  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ reader is looked at again by the writer, for a report may have come meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -77,6 +77,17 @@ def calls_due(session: Session, due: Due, cutoff: int) -> Sequence[int]:
     """Of the calls that these rows told of, those that were not heard of again since the cutoff."""
     told = select(_inbox.c.call_id).where(_inbox.c.id.between(*due), _IS_TELLING)
     statement = _heard_last_before(cutoff).where(_inbox.c.call_id.in_(told)).order_by(_inbox.c.call_id)
+    return list(session.connection().scalars(statement))
+
+
+def passed_by(session: Session, task: str, call_ids: Collection[int]) -> Sequence[int]:
+    """Of these calls, those that a task has seen to by their age: it comes back for none, whatever is theirs now."""
+    statement = (
+        select(_inbox.c.call_id)
+        .where(_IS_TELLING, _inbox.c.call_id.in_(call_ids))
+        .group_by(_inbox.c.call_id)
+        .having(func.max(_inbox.c.id) <= done_of(session, task))
+    )
     return list(session.connection().scalars(statement))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import math
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -53,6 +54,9 @@ CUT_SECONDS = 0.2
 COMPLAINT_SECONDS = 10.0
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
+_HEAD_END = re.compile(rb"\n\r?\n")
+_FOLDED = re.compile(rb"\n[ \t]")
+
 log = logging.getLogger(__name__)
 
 
@@ -69,6 +73,8 @@ class Http1(h11.Connection):
     """Whether the first answer is the last."""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        if self.their_state is h11.IDLE and _FOLDED.search(_HEAD_END.split(self.trailing_data[0], 1)[0]):
+            raise h11.RemoteProtocolError("a header goes on in the next line")  # h11 joins what a proxy may not
         event = super().next_event()
         return _plain(event) if isinstance(event, h11.Request) else event
 

@@ -274,6 +274,17 @@ def test_a_body_whose_end_is_told_in_two_ways_is_refused(run: Run) -> None:
         assert answer.startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_header_that_goes_on_in_the_next_line_is_refused_and_a_body_that_is_indented_is_not(run: Run) -> None:
+    with run() as board:
+        inner = head("/health")
+        folded = b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + inner
+        answer = board.ask(b"POST /hook HTTP/1.1\r\nHost: board\r\n" + folded)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        indented = b'Connection: close\r\nContent-Length: 13\r\n\r\n{\r\n  "a": 1\n}'
+        assert board.ask(b"POST /hook HTTP/1.1\r\nHost: board\r\n" + indented).startswith(b"HTTP/1.1 200 ")
+
+
 def test_an_answer_that_comes_before_its_body_says_that_the_connection_ends(run: Run) -> None:
     with run() as board, board.connect() as caller:
         caller.sendall(b"POST /nowhere HTTP/1.1\r\nHost: board\r\nContent-Length: 3\r\n\r\n")

@@ -29,6 +29,8 @@ TESTS = {
     "dashboard.calls": ("tests/test_calls.py",),
     "dashboard.callkaro.report": ("tests/test_report.py",),
     "dashboard.outside.addresses": ("tests/test_recordings_fetch.py",),
+    "dashboard.sheets": ("tests/test_sheets.py",),
+    "dashboard.masking": ("tests/test_masking.py",),
 }
 LEAST_SCORE = 0.85
 SECONDS = 60

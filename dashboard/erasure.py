@@ -25,6 +25,7 @@ from dashboard.store.persons import (
     calls_of,
     count_of,
     digits_of,
+    forget_words_with,
     numbers_after,
     unread_quoting,
 )
@@ -104,29 +105,34 @@ async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
     digits = _digits(number)
     spellings, others = await _spellings(database, number)
     removed, line = Removed(), None
+    remove = partial(_remove, digits=digits, who=who)
     for ids in await _calls(database, spellings):
-        removed, line = await database.write(partial(_remove, call_ids=ids, before=removed, line=line, who=who))
+        removed, line = await database.write(partial(remove, call_ids=ids, before=removed, line=line))
     unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
     lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
     erased = Erased(removed, len(unread), len(lines), sorted(others))
-    await database.write(partial(_finish, unread=unread, lines=lines, words=erased.words, line=line, who=who))
+    finish = partial(_finish, digits=digits, who=who)
+    await database.write(partial(finish, unread=unread, lines=lines, words=erased.words, line=line))
     while await clear_discarded(database, keep):
         pass
     return erased._replace(is_folded=await database.fold())
 
 
 def _remove(
-    session: Session, call_ids: Sequence[int], before: Removed, line: int | None, who: By
+    session: Session, call_ids: Sequence[int], before: Removed, line: int | None, digits: str, who: By
 ) -> tuple[Removed, int]:
     """Some of the calls: how many went by now, and the line of the audit log that says so, should it stop here."""
+    # With the first of them: an open board tells its words anew when it hears that a call has gone.
+    forget_words_with(session, digits)
     removed = before.plus(remove_calls(session, call_ids))
     so_far = Erased(removed, 0, 0, ()).words
     return removed, _note(session, f"under way, or stopped half-way: so far {so_far}", line, who)
 
 
 def _finish(
-    session: Session, unread: Sequence[int], lines: Sequence[int], words: str, line: int | None, who: By
+    session: Session, unread: Sequence[int], lines: Sequence[int], words: str, line: int | None, digits: str, who: By
 ) -> None:
+    forget_words_with(session, digits)
     blank_unread(session, unread)
     blank_audit(session, lines)
     _note(session, words, line, who)

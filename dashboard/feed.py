@@ -60,6 +60,10 @@ def _heard_since(session: Session, seq: int, newcomers_after: int, now: datetime
     return *heard_since(session, seq), newcomers_since(session, newcomers_after, since, _MOST_NEWCOMERS)
 
 
+def _heard_again(seq: int, now: datetime, session: Session) -> _Heard:
+    return _heard_since(session, seq, 0, now)
+
+
 class Feed:
     """What one process knows of the calls: the index, the ring of changes, and the number up to which it has them."""
 
@@ -161,6 +165,9 @@ class Feed:
         while True:
             (rows, head), heard = await self._database.read(partial(_news_since, seq=self.head, now=self.now))
             if head > self.head:
+                if any(isinstance(row, Gone) for row in rows):
+                    # What was erased may have stood in a notice, too.
+                    self._newcomers, heard = [], await self._database.read(partial(_heard_again, self.head, self.now))
                 self._hear(*heard)
                 self._take_in(rows, head)
                 self._announce()

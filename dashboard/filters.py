@@ -17,6 +17,7 @@ from dashboard.figures import DURATIONS, FIGURES, STAGES, duration_of, figures_o
 
 # Each takes several values, any of which lets a call through; NONE stands for calls that carry no value.
 CHOICES = ("campaign", "agent", "version", "type", "stage", "figure", "reason", "duration", "try")
+FILTER_NAMES = (*CHOICES, "period", "from", "to")
 NONE = "none"
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
 _SCOPE = "scope"

@@ -175,13 +175,14 @@ class Session(SQLModel, table=True):
 
 
 class WallLink(SQLModel, table=True):
-    """A wall that can be seen without signing in: the hash of its token, and the filter it shows."""
+    """A wall that can be seen without signing in: the hash of its token, the filter it shows, and who shared it."""
 
     __tablename__ = "wall_link"
 
     token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     query: str = text()
     created_at: int = big()
+    made_by: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class ApiToken(SQLModel, table=True):

@@ -16,7 +16,7 @@ from dashboard.hours import CallingHours
 # A report that could not be read is told of for so long; its bytes are kept for good.
 TROUBLE_MINUTES = 60
 # Kinds that tell of single reports, whosever they are: not for those who are limited to campaigns.
-OF_REPORTS = ("trouble", "arrived")
+OF_REPORTS = ("trouble", "arrived", "newcomer")
 NEWCOMER_HOURS = 24
 _MOST_NAMED = 3
 _LONGEST_VALUE = 60

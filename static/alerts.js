@@ -9,7 +9,7 @@ let soundedAt = 0;
 let unseen = 0;
 let audioContext = null;
 
-// A tab that asked to be told keeps its stream while it is hidden.
+// A tab that asked to be told keeps its stream while hidden.
 function keepStream() {
   htmx.config.sse.pauseOnBackground = !ALERTS.some(wants);
 }

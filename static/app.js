@@ -1,4 +1,4 @@
-// What every page does by itself beside htmx: say whether it is live, and heal.
+// What every page does beside htmx: say whether it is live, and heal.
 // The scripts of a page share their top-level names. None builds HTML.
 "use strict";
 
@@ -6,7 +6,7 @@ const STALE_MS = 30_000; // three heartbeats
 const RETRY_MS = 2_000;
 const SAY_MS = 10_000; // a screen reader is told of news at most so often
 
-const live = { connection: null, heardAt: 0, staleSince: null };
+const live = { connection: null, heardAt: 0 };
 
 const byId = (id) => document.getElementById(id);
 const on = (type, hear) => document.addEventListener(type, hear);
@@ -27,7 +27,6 @@ function showAge() {
 
 function heard() {
   live.heardAt = Date.now();
-  live.staleSince = null;
   if (document.body.dataset.live !== "on") setLive(true, "Live");
   else showAge();
 }
@@ -61,21 +60,21 @@ on("visibilitychange", () => {
 });
 window.addEventListener("offline", lost);
 
-// Nothing heard for long is not live, whatever the connection says.
+// Silence for long is not live, whatever the connection says.
 setInterval(() => {
   showAge();
   if (document.hidden || !live.heardAt || Date.now() - live.heardAt < STALE_MS) return;
-  live.staleSince ??= new Date(live.heardAt);
-  setLive(false, "Stale since " + live.staleSince.toTimeString().slice(0, 5));
+  const form = { timeStyle: "short", timeZone: document.body.dataset.zone };
+  setLive(false, "Stale since " + new Date(live.heardAt).toLocaleTimeString("en-GB", form));
   live.connection?.reader?.cancel();
 }, 1_000);
 
 // --- redrawing
 
-// The page is too far behind, or the day has turned. Not all at once: every page may have been told so.
+// Too far behind, or the day has turned. Not all at once: every page may have been told so.
 on("reload", () => byId("board") && setTimeout(redraw, Math.random() * RETRY_MS));
 
-// Everything but the open call; tried until it is there.
+// All but the open call; tried until it is there.
 async function redraw() {
   setLive(false, "Reconnecting");
   if ((await drawBoard(location.search)) === false) setTimeout(redraw, RETRY_MS);
@@ -98,7 +97,7 @@ async function replace(id, from, address) {
   const text = await answer?.text().catch(() => null);
   if (turn !== turns[id]) return undefined;
   document.body.ariaBusy = null;
-  if (text == null || answer.status > 500) return lost() ?? false;
+  if (text == null || answer.status > 500) return (address ? setLive(false, "Not reached: try again") : lost()) ?? false;
   if (!answer.ok) return location.assign(from); // the server's own page says what is wrong
   if (address) history.pushState(null, "", address());
   const swap = "outerHTML" + (id === "call" ? "" : " ignoreTitle:true");

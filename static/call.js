@@ -38,7 +38,7 @@ function closeCall({ push = true } = {}) {
   listScroll = 0;
 }
 
-// What was erased stays in neither page nor title.
+// What was erased stays in no page or title.
 function emptyCall() {
   const call = byId("call");
   call.replaceChildren(call.querySelector(".close"), "This call was taken off the board.");

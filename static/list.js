@@ -1,10 +1,10 @@
-// The list: every row in its place, and none that moves under a reader's eyes.
+// The list: every row in its place, and none moves under a reader's eyes.
 "use strict";
 
 const MOST_ROWS = 200; // a board left open all day must not grow for ever
 const MOST_HELD = 1_000;
 
-// Rows that came while one reads; null for one that left.
+// Rows that came while one reads; null: it left.
 const held = new Map();
 let tooMany = 0; // that were held, and are drawn anew when asked for
 

@@ -108,6 +108,9 @@ async def test_what_cannot_be_read_is_told_why_in_json(client: Client) -> None:
         "/api/calls?after_seq=0&before=1",
         "/api/calls?stage=nothing",
         "/api/figures?period=never",
+        "/api/figures?campain=north",
+        "/api/figures?limit=5",
+        "/api/calls?campaign=north&nummer=1",
     ):
         problem = await read(client, path, 400)
         assert problem["status"] == "error"

@@ -420,7 +420,7 @@ async def test_nobody_has_an_account_page_where_nobody_signs_in(client: Client) 
 async def test_an_ended_session_ends_its_streams_and_no_other(guarded: Callboard, path: str) -> None:
     here, elsewhere = guarded.test_client(), guarded.test_client()
     assert await sign_in(here) == await sign_in(elsewhere) == 303
-    await guarded.database.write(partial(add_wall_link, token="shared", query="period=today", now=1))
+    await guarded.database.write(partial(add_wall_link, token="shared", query="period=today", now=1, made_by=""))
     async with here.request(path) as mine, elsewhere.request(path) as theirs:
         for stream in (mine, theirs):
             await stream.send_complete()

@@ -316,6 +316,21 @@ async def test_open_pages_drop_the_calls_and_the_figures_follow(app: Callboard) 
     assert {int(gone) for gone in re.findall(rb'id="call-(\d+)" data-gone', await anext(late))} == {1, 3}
 
 
+async def test_a_number_in_place_of_a_word_leaves_the_notices_and_the_inbox_too(app: Callboard) -> None:
+    client = app.test_client()
+    await client.post(WEBHOOK, data=report("a", to=NUMBER, hangup_reason=NUMBER))
+    await client.post(WEBHOOK, data=report("b", to=OTHER, hangup_reason="LINE_BUSY"))
+    await app.feed.reach(2, at_most=3)
+    app.feed._refresh_notices()
+    assert NUMBER in app.feed.notices
+    await erase(app.database, app.keep, NUMBER, WHO)
+    await app.feed.look()
+    app.feed._refresh_notices()
+    assert NUMBER not in app.feed.notices
+    assert "LINE_BUSY" in app.feed.notices
+    assert NUMBER not in await (await client.get("/inbox")).get_data(as_text=True)
+
+
 async def test_another_process_drops_them_too(make_app: MakeApp) -> None:
     one, other = await make_app(), await make_app()
     for sid, number in (("a", NUMBER), ("b", OTHER)):

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol as Client
+from sqlmodel import Session
 
 from dashboard.filters import CallFilter, read_limited
 from dashboard.notices import Trouble
 from dashboard.roles import ADMIN, REVIEWER, VIEWER, Rights
+from dashboard.store.accounts import disable, find_account, set_rights
 from dashboard.web.parts import Callboard
 from tests.forms import post, post_by_htmx
 from tests.reports import WEBHOOK, report
@@ -305,8 +307,12 @@ async def test_notices_of_single_reports_are_not_for_those_who_see_some_campaign
         await browser_of(app, "nora", Rights(VIEWER, ("north",))),
         await browser_of(app, "vani", Rights(VIEWER)),
     )
-    assert "could not be read" in await text(vani, "/")
-    assert "could not be read" not in await text(nora, "/")
+    await app.test_client().post(WEBHOOK, data=report("new", batchId="south", hangup_reason="SECRET_OF_THE_SOUTH"))
+    await feed.look()
+    feed._refresh_notices()
+    for words in ("could not be read", "SECRET_OF_THE_SOUTH"):
+        assert words in await text(vani, "/")
+        assert words not in await text(nora, "/")
     assert feed.notices_for(CallFilter(scope=("north",))) is feed.notices_within
 
 
@@ -321,9 +327,35 @@ async def test_a_wall_that_a_limited_account_shares_keeps_to_its_limit(app: Call
     wall = await text(passer_by, address)
     assert 'data-figure="calls" data-value="1"' in wall
     assert not has_number(wall)
+    assert "<bdi>north</bdi>" in wall
+    assert "All campaigns" not in wall
     async with stream(passer_by, address.replace("/wall?", "/wall/live?")) as until:
         assert "Bina" not in await until("wall-figures")
     assert (await passer_by.get(f"{address}&campaign=south")).status_code == 303
+
+
+@pytest.mark.parametrize("change", ["rights", "disabled"])
+async def test_walls_that_were_shared_end_with_the_rights_of_who_shared_them(app: Callboard, change: str) -> None:
+    links = {}
+    for name in ("nora", "ravi"):
+        client = await browser_of(app, name, Rights(REVIEWER))
+        page = await (await post(client, "/wall/links", **{"from": "2020-01-01"})).get_data(as_text=True)
+        found = re.search(r'id="wall-address">http://[^/]+(/wall[^<]+)<', page)
+        assert found is not None
+        links[name] = found[1].replace("&amp;", "&")
+
+    def end(session: Session) -> None:
+        account = find_account(session, "nora")
+        assert account is not None
+        if change == "rights":
+            set_rights(session, account, Rights(REVIEWER, ("north",)))
+        else:
+            disable(session, account, 1)
+
+    await browser_of(app, "boss", Rights(ADMIN))
+    await app.database.write(end)
+    assert (await app.test_client().get(links["nora"])).status_code == 303
+    await text(app.test_client(), links["ravi"])
 
 
 def test_a_limit_is_kept_beside_a_filter_and_never_in_its_address() -> None:

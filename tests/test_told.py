@@ -91,6 +91,11 @@ def test_an_id_of_the_platforms_that_holds_the_number_is_masked_like_the_data() 
     assert summary_of(call, sees_numbers=True)["call_sid"] == f"in-{NUMBER}-7"
 
 
+def test_a_number_in_place_of_an_agent_a_reason_or_a_campaign_is_masked_too() -> None:
+    call = told({}, agent=NUMBER, version=f"v{NUMBER}", type=NUMBER, reason=f"0{NUMBER}", campaign=f"of {NUMBER}")
+    assert "765432" not in str(summary_of(call, sees_numbers=False))
+
+
 def test_both_ends_are_masked_and_what_a_key_calls_a_number() -> None:
     data = report_data(call_metadata={"Alt Phone": "099887 76655", "whatsapp": [9988776655], "age": 25, "pin": 560001})
     masked = data_of(told(data), sees_numbers=False)

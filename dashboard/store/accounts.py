@@ -74,6 +74,7 @@ def set_rights(session: Connection, account: Account, rights: Rights) -> None:
     account.role, account.campaigns = rights.role, json.dumps(rights.campaigns)
     session.add(account)
     end_sessions_of(session, account)
+    _end_wall_links_of(session, account)
 
 
 def still_opens(session: Connection, account: Account) -> bool:
@@ -103,6 +104,7 @@ def disable(session: Connection, account: Account, now: int) -> None:
     account.disabled_at = now
     session.add(account)
     end_sessions_of(session, account)
+    _end_wall_links_of(session, account)
 
 
 def _keep_an_admin(session: Connection, account: Account) -> None:
@@ -183,9 +185,9 @@ def note_seen(session: Connection, token: str, now: int) -> None:
     session.execute(update(Session).where(col(Session.token_hash) == _hash(token)).values(seen_at=now))
 
 
-def add_wall_link(session: Connection, token: str, query: str, now: int) -> None:
-    """Whoever bears the token may see the wall of this filter."""
-    session.add(WallLink(token_hash=_hash(token), query=query, created_at=now))
+def add_wall_link(session: Connection, token: str, query: str, now: int, made_by: str) -> None:
+    """Whoever bears the token may see the wall of this filter, until the account `made_by` gets other rights."""
+    session.add(WallLink(token_hash=_hash(token), query=query, created_at=now, made_by=made_by))
 
 
 def wall_query(session: Connection, token: str) -> str | None:
@@ -195,6 +197,10 @@ def wall_query(session: Connection, token: str) -> str | None:
 
 def end_wall_links(session: Connection) -> None:
     session.execute(delete(WallLink))
+
+
+def _end_wall_links_of(session: Connection, account: Account) -> None:
+    session.execute(delete(WallLink).where(col(WallLink.made_by) == account.name))
 
 
 def _hash(token: str) -> bytes:

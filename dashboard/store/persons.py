@@ -14,6 +14,7 @@ from dashboard.models import Audit, Call, Inbox, Recording, table_of
 from dashboard.store.bodies import body_of
 from dashboard.store.inbox import IGNORED, UNREADABLE
 from dashboard.store.removal import Removed, remove_bodies
+from dashboard.store.undocumented import forget_word, strangers
 
 CHUNK = 1000
 CALLS_AT_ONCE = 100
@@ -67,6 +68,13 @@ class Quoting(NamedTuple):
 
 def digits_of(number: str) -> str:
     return "".join(str(int(digit)) for digit in number if digit.isdecimal())
+
+
+def forget_words_with(session: Session, digits: str) -> None:
+    """Take a number out of the words that CallKaro's documentation does not have."""
+    for word in strangers(session):
+        if quotes(word.value, digits):
+            forget_word(session, word)
 
 
 def quotes(text: str, digits: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import Session
 
 from dashboard.models import Undocumented, table_of
@@ -92,6 +92,10 @@ def _add(session: Session, new: Sequence[Sequence[Sighting]]) -> None:
 def strangers(session: Session) -> list[Stranger]:
     """Every undocumented word that was seen, the newest first."""
     return [Stranger._make(row) for row in session.connection().execute(_NEWEST_FIRST)]
+
+
+def forget_word(session: Session, word: Stranger) -> None:
+    session.connection().execute(delete(_table).where(_table.c.kind == word.kind, _table.c.value == word.value))
 
 
 def newcomers_since(session: Session, after: int, since: int, most: int) -> list[Newcomer]:

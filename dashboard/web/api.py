@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 
 from dashboard.database import head_of
-from dashboard.filters import BadFilter, CallFilter, is_within, matches
+from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches
 from dashboard.render import read_row_key, row_key
 from dashboard.store.calls import changed_since, count_calls, told_by_id
 from dashboard.told import summary_of, whole_of
@@ -37,7 +37,7 @@ async def show_board() -> dict[str, int]:
 async def list_calls() -> ResponseReturnValue:
     """The calls of a filter, newest first; with `after_seq` those that changed since, in the order of their changes."""
     try:
-        wanted, limit = asked_for(), _limit()
+        wanted, limit = _asked_for("before", "after_seq", "limit"), _limit()
     except BadFilter as problem:
         return refuse(400, str(problem))
     if "after_seq" in request.args and "before" in request.args:
@@ -102,7 +102,7 @@ async def show_call(call_id: int) -> ResponseReturnValue:
 async def show_figures() -> ResponseReturnValue:
     """The figures of a filter, as the board's strip shows them: the choice of a figure is left aside."""
     try:
-        wanted = asked_for()
+        wanted = _asked_for()
     except BadFilter as problem:
         return refuse(400, str(problem))
     if refusal := starting():
@@ -122,6 +122,14 @@ async def show_figures() -> ResponseReturnValue:
             "seq": feed.head,
         }
     )
+
+
+def _asked_for(*beside: str) -> CallFilter:
+    """The filter of the address. Raises BadFilter, for names too: one that is misspelt would be the calls of all."""
+    known = (*FILTER_NAMES, *beside)
+    if unknown := request.args.keys() - set(known):
+        raise BadFilter(f"{min(unknown)[:40]!r} is no filter of calls; there are {', '.join(known)}.")
+    return asked_for()
 
 
 def _limit() -> int:

@@ -115,7 +115,7 @@ async def make_link() -> ResponseReturnValue:
     now, who, address = now_micros(), signed_in_name(), visitor_address()
 
     def share(session: Session) -> None:
-        add_wall_link(session, token, wanted.limited_query(), now)
+        add_wall_link(session, token, wanted.limited_query(), now, made_by=who)
         shown = _address("/wall", wanted, "")
         audit.note(session, now=now, account=who, action=audit.WALL_SHARED, about=shown, address=address)
 

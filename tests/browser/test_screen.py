@@ -361,8 +361,16 @@ def test_a_click_while_the_server_is_away_leaves_the_board_where_it_is(board: Ru
     board.post(named("Asha"))
     page = pages.open(board.url)
     board.kill()
-    page.locator("#call-1 .who a").click()
     expect(page.locator("body")).to_have_attribute("data-live", "off")
+    page.evaluate(
+        """() => {
+          const words = document.getElementById("live-words");
+          words.dataset.said = "";
+          new MutationObserver(() => (words.dataset.said += words.textContent)).observe(words, { childList: true });
+        }"""
+    )
+    page.locator("#call-1 .who a").click()
+    expect(page.locator("#live-words")).to_have_attribute("data-said", re.compile("Not reached: try again"))
     assert rows(page) == ["Asha"]
     board.start()
     expect(page.locator("body")).to_have_attribute("data-live", "on", timeout=10_000)

@@ -60,10 +60,6 @@ def _heard_since(session: Session, seq: int, newcomers_after: int, now: datetime
     return *heard_since(session, seq), newcomers_since(session, newcomers_after, since, _MOST_NEWCOMERS)
 
 
-def _heard_again(seq: int, now: datetime, session: Session) -> _Heard:
-    return _heard_since(session, seq, 0, now)
-
-
 class Feed:
     """What one process knows of the calls: the index, the ring of changes, and the number up to which it has them."""
 
@@ -167,7 +163,8 @@ class Feed:
             if head > self.head:
                 if any(isinstance(row, Gone) for row in rows):
                     # What was erased may have stood in a notice, too.
-                    self._newcomers, heard = [], await self._database.read(partial(_heard_again, self.head, self.now))
+                    again = partial(_heard_since, seq=self.head, newcomers_after=0, now=self.now)
+                    self._newcomers, heard = [], await self._database.read(again)
                 self._hear(*heard)
                 self._take_in(rows, head)
                 self._announce()

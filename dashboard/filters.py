@@ -17,7 +17,8 @@ from dashboard.figures import DURATIONS, FIGURES, STAGES, duration_of, figures_o
 
 # Each takes several values, any of which lets a call through; NONE stands for calls that carry no value.
 CHOICES = ("campaign", "agent", "version", "type", "stage", "figure", "reason", "duration", "try")
-FILTER_NAMES = (*CHOICES, "period", "from", "to")
+_DAYS = ("period", "from", "to")
+FILTER_NAMES = (*CHOICES, *_DAYS)
 NONE = "none"
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
 _SCOPE = "scope"
@@ -101,7 +102,7 @@ def read_filter(pairs: Iterable[tuple[str, str]]) -> CallFilter:
         value = value.strip()
         if name in chosen and value:
             chosen[name].add(value)
-        elif name in ("period", "from", "to") and value:
+        elif name in _DAYS and value:
             single[name] = value
         elif name == "q" and value:
             raise BadFilter("q: calls cannot be searched by words yet; take it out of the address.")

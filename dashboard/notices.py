@@ -124,13 +124,8 @@ def newcomers(found: Sequence[Newcomer], now: datetime) -> Notice | None:
         for each in known[:_MOST_NAMED]
     ]
     more = len(known) - len(named)
-    words = (
-        "CallKaro sent what its documentation does not have: "
-        + ", ".join(named)
-        + (f", and {more} more" if more else "")
-        + "."
-    )
-    return Notice("newcomer", words, _NEWCOMERS_HREF)
+    words = ", ".join(named) + (f", and {more} more" if more else "")
+    return Notice("newcomer", f"CallKaro sent what its documentation does not have: {words}.", _NEWCOMERS_HREF)
 
 
 def _short(value: str) -> str:

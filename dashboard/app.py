@@ -58,7 +58,7 @@ from dashboard.web.door import guard
 from dashboard.web.headers import harden
 from dashboard.web.openings import Who, open_to, openings_of
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import Callboard, RecordingCounts, now_micros
+from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard, RecordingCounts, now_micros
 from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
@@ -70,8 +70,6 @@ log = logging.getLogger(__name__)
 # What a page may send: its forms are small.
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
-# What comes from these must never be put into a page as a sentence would be.
-STREAMS = ("/live", "/wall/live", "/inbox/live")
 # A file system refuses longer names with an error that is no 404.
 LONGEST_NAME = 200
 
@@ -121,6 +119,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.readiness = Readiness(app.database)
     app.recording_counts = RecordingCounts()
     app.erasing = set()
+    app.turns = asyncio.Semaphore(OPENED_AT_ONCE)
     app.feed.last_refusal = lambda: app.refusals.last
     app.feed.room = partial(_room, app)
     app.feed.targets = lambda: [
@@ -240,6 +239,7 @@ async def _explain(problem: HTTPException) -> ResponseReturnValue:
 
 def _explanation(status: int, problem: HTTPException) -> Response:
     if request.path in STREAMS:
+        # It must never be put into a page as a sentence would be.
         return Response(b"", status)
     # Who may do what is said by the door, in words of its own.
     sentence = (problem.description if status == 403 else None) or _sentences(status)

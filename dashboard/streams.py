@@ -125,9 +125,8 @@ class Streams:
         page = _Page(view, day or self.feed.today, self.feed.beats, visit)
         with self.counted("board"):
             yield sse_comment()
-            head = await self._table_head()
             is_of_this_life = epoch in ("", self.feed.epoch)
-            if cursor is None or head is None or not (is_of_this_life and 0 <= cursor <= head):
+            if cursor is None or not (is_of_this_life and await self._has_been_given_out(cursor)):
                 # From another life of this database, or no number at all: never "nothing new".
                 yield RELOAD
                 await self._until_over(visit)
@@ -233,9 +232,12 @@ class Streams:
             self._last_chunk, self._last_framed = chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk)
         return self._last_framed
 
-    async def _table_head(self) -> int | None:
-        """The head as the table has it: another process may be ahead of this one."""
-        return await self._patiently(lambda: self._database.read(head_of))
+    async def _has_been_given_out(self, cursor: int) -> bool:
+        """Whether the table has come so far: another process may be ahead of this one, and have drawn the page."""
+        if cursor <= self.feed.head:
+            return cursor >= 0
+        head = await self._patiently(lambda: self._database.read(head_of))
+        return head is not None and cursor <= head
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T | None:
         """What `read` gives, tried again while the database is away; None when the board closes meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from dashboard.roles import ADMIN, EVERYTHING, ROLES, Rights
 from dashboard.store import audit
 from dashboard.store.accounts import (
     LastAdmin,
+    accounts,
     add_account,
     disable,
     enable,
@@ -47,8 +49,8 @@ def add(session: Session, change: Change) -> str:
     name = change.name
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise Refused(f"A name has 1 to {LONGEST_NAME} letters, all of which can be printed.")
-    if find_account(session, name) is not None:
-        raise Refused(f"There is an account {name} already. Choose another name, or give that one another password.")
+    if alike := next((line.name for line in accounts(session) if _seen(line.name) == _seen(name)), None):
+        raise Refused(f"There is an account {alike} already. Choose another name, or give that one another password.")
     _check(change.rights)
     if change.rights.role != ADMIN and not has_accounts(session):
         raise Refused("The first account must be an admin: somebody has to look after the others.")
@@ -92,6 +94,11 @@ def let_in(session: Session, change: Change) -> str:
 def rights_words(rights: Rights) -> str:
     """`viewer of north, south`, as lists and the audit log say it."""
     return f"{rights.role} of {', '.join(rights.campaigns)}" if rights.campaigns else rights.role
+
+
+def _seen(name: str) -> str:
+    """A name as people read it: of "Asha" and "asha" in the audit log nobody would know who did what."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _check(rights: Rights) -> None:

@@ -239,6 +239,10 @@ def test_a_number_that_stands_before_the_cut_is_kept_and_a_text_that_fits_is_nev
         ({" Customer Name ": "Asha"}, "Asha"),
         ({"name": "", "full_name": "Ravi"}, "Ravi"),
         ({"first_name": "F", "name": "N"}, "N"),
+        ({"name": "N", "Name": "M"}, "N"),
+        ({"First Name": "F"}, "F"),
+        ({"lead_name": "L"}, "L"),
+        ({"contact_name": "C"}, "C"),
         ({"name": None, "customer": 7}, "7"),
         ({"name": []}, ""),
     ],
@@ -265,6 +269,13 @@ def test_a_person_is_told_by_the_digits_of_a_number_and_by_nothing_else_of_it(on
     assert (person_of(one) == person_of(other)) == (digits_of(one) == digits_of(other))
     assert (person_of(one) == NOBODY) == (digits_of(one) == [])
     assert 0 <= person_of(one) < 2**63, "the index keeps people in 64 bits"
+
+
+@pytest.mark.parametrize("length", [18, 19, 40])
+def test_people_with_the_longest_numbers_are_told_apart_in_64_bits(length: int) -> None:
+    nines, twos = person_of("9" * length), person_of("2" * length)
+    assert nines != twos
+    assert all(NOBODY < person < 2**63 for person in (nines, twos))
 
 
 @given(numbers, st.lists(st.tuples(st.integers(0, 40), st.sampled_from("+-() ./x")), max_size=8))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.masking import Mask, masked
+from dashboard.masking import Mask, as_it_is, masked
 
 NUMBER = "919812345678"
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
@@ -81,5 +81,34 @@ def test_a_megabyte_of_digits_is_masked_in_a_moment() -> None:
     assert not re.search("12345", Mask([NUMBER, "918000000000"])(text))
 
 
-def test_a_mask_of_many_digits_shows_five() -> None:
-    assert masked("00441134960000") == "00•••••••••000"
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("00441134960000", "00•••••••••000"),
+        ("441134960000", "44•••••••000"),
+        ("+91 98123 45678", "98•••••678"),
+        ("9112345678", "91•••••678"),
+        ("12345678", "12•••678"),
+        ("1234567", "•••••••"),
+        ("", ""),
+    ],
+)
+def test_a_mask_shows_five_digits_of_a_number_long_enough_to_hide_the_rest(number: str, shown: str) -> None:
+    assert masked(number) == shown
+
+
+def test_a_number_of_eight_digits_is_found_inside_others_and_one_of_seven_is_not() -> None:
+    assert Mask(["40021234"])("9400212345") == "940•••2345"
+    assert Mask(["4002123"])("940021234") == "940021234"
+
+
+def test_a_short_number_at_the_very_end_of_others_is_a_part_of_them() -> None:
+    assert Mask(["40021"])("140021") == "140021"
+
+
+def test_of_two_numbers_that_begin_alike_the_longer_one_is_masked() -> None:
+    assert Mask(["98123456", "9812345678"])("9812345678") == "98•••••678"
+
+
+def test_whoever_sees_numbers_sees_the_text_as_it_is() -> None:
+    assert as_it_is("Ring 9812345678") == "Ring 9812345678"

@@ -265,13 +265,18 @@ async def test_a_recording_outside_the_limit_is_not_played(app: Callboard) -> No
     assert (await sara.get("/calls/3/recording")).status_code == 200
 
 
-async def test_whoever_hears_a_recording_from_its_beginning_is_written_down_and_a_seek_is_not(app: Callboard) -> None:
+async def test_whoever_hears_a_recording_is_written_down_and_seeking_on_in_it_is_not(app: Callboard) -> None:
     await app.test_client().post(WEBHOOK, data=report("heard", recordingUrl="http://127.0.0.1:9/a.mp3"))
     app.keep.path("a" * 64).parent.mkdir(parents=True, exist_ok=True)
     app.keep.path("a" * 64).write_bytes(b"s" * 100_000)
     sql(app.database, f"UPDATE recording SET file = '{'a' * 64}', state = 'kept', content_type = 'audio/mpeg'")
-    vani = await browser_of(app, "vani", Rights(VIEWER))
-    told, seeks = 0, ("bytes=65536-", "bytes=70000-80000", "bytes=99999-", "bytes=100000-")
+    asha, vani = [await browser_of(app, name, Rights(VIEWER)) for name in ("asha", "vani")]
+    for told, client in ((1, asha), (2, vani)):
+        for _ in range(2):
+            await client.get("/calls/3/recording", headers={"Range": "bytes=70000-"})
+            assert len(rows(app.database, "audit")) == told, "whoever begins in the middle has opened it, once"
+    sql(app.database, "DELETE FROM audit WHERE account = 'asha'")
+    told, seeks = 1, ("bytes=65536-", "bytes=70000-80000", "bytes=99999-", "bytes=100000-")
     openings = ("bytes=0-", "bytes=0-99", "bytes=1-", "bytes=00-", "bytes=00001-", "bytes=65535-")
     others = ("bytes=-99999999", "bytes=-1", "items=0-", "BYTES=0-", "bytes=70000-,0-", "bytes=9-1", "nonsense", "")
     for asked in (*seeks, *openings, *others, None):
@@ -286,6 +291,9 @@ async def test_whoever_hears_a_recording_from_its_beginning_is_written_down_and_
         ("vani", "recording opened", "/calls/3")
     }
     assert len(lines) == told + 1, "a range of another version is answered with everything"
+    sql(app.database, "UPDATE audit SET at = at - 3601000000")
+    await vani.get("/calls/3/recording", headers={"Range": "bytes=70000-"})
+    assert len(rows(app.database, "audit")) == told + 2, "whoever comes back later opens it again"
 
 
 async def test_calls_without_a_campaign_are_a_limit_like_any_other(app: Callboard) -> None:

@@ -74,5 +74,9 @@ def test_a_row_is_quoted_as_rfc_4180_says() -> None:
     )
 
 
+def test_half_a_letter_becomes_a_question_mark() -> None:
+    assert csv_row(["a\ud83d"]) == b'"a?"\r\n'
+
+
 def test_excel_is_told_that_it_is_utf_8() -> None:
     assert BOM.decode("utf-8") == "\ufeff"

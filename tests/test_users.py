@@ -146,6 +146,8 @@ def test_everything_done_stands_in_the_audit_log_under_the_command_line(file: Da
     ("arguments", "password", "sentence"),
     [
         (("add", "asha"), PASSWORD, "There is an account asha already."),
+        (("add", "Asha"), PASSWORD, "There is an account asha already."),
+        (("add", "ａｓｈａ"), PASSWORD, "There is an account asha already."),
         (("add", "  "), PASSWORD, "A name has 1 to 100 letters"),
         (("add", "a\x07b"), PASSWORD, "A name has 1 to 100 letters"),
         (("add", "x" * 101), PASSWORD, "A name has 1 to 100 letters"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, func, select, update
 
 from dashboard.models import Audit
 
@@ -30,6 +30,7 @@ THIS_MACHINE = "this machine"
 """The same at the board itself, while it has no account."""
 
 _LONGEST = 500
+_LOOKED_BACK = 1000
 
 
 def note(session: Session, *, now: int, account: str, action: str, about: str = "", address: str = "") -> Audit:
@@ -37,6 +38,18 @@ def note(session: Session, *, now: int, account: str, action: str, about: str = 
     line = Audit(at=now, account=account, action=action, about=about[:_LONGEST], address=address)
     session.add(line)
     return line
+
+
+def is_noted(session: Session, *, since: int, account: str, action: str, about: str) -> bool:
+    """Whether one of the last thousand lines, `since` or later in microseconds since 1970, says just that."""
+    newest_id = select(func.max(col(Audit.id))).scalar_subquery()
+    found = session.exec(
+        select(Audit.id)
+        .where(col(Audit.id) > newest_id - _LOOKED_BACK, Audit.at >= since)
+        .where(Audit.account == account, Audit.action == action, Audit.about == about[:_LONGEST])
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 def tell_anew(session: Session, line: int, about: str) -> None:

@@ -24,8 +24,10 @@ blueprint = Blueprint("recordings", __name__)
 
 # Quart 0.22 answers a suffix range (bytes=-50) with a 500. What it cannot take gets all of it, as RFC 9110 allows.
 _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
-# Whoever asks for what begins later than this seeks in what he has opened: a few seconds in.
+# Whoever asks for what begins later than this may be seeking in what he has opened: a few seconds in.
 _OPENING_BYTES = 64 * 1024
+# A player may stay open for longer; then seeking on is told once more.
+_HEARD_MICROS = 3600 * 1_000_000
 
 
 @blueprint.get("/calls/<int:call_id>/recording")
@@ -46,8 +48,8 @@ async def recording(call_id: int) -> ResponseReturnValue:
         )
     except RequestedRangeNotSatisfiable:
         return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
-    if response.status_code != 206 or (response.content_range.start or 0) < _OPENING_BYTES:
-        await _note_opened(call_id)
+    is_seeking = response.status_code == 206 and (response.content_range.start or 0) >= _OPENING_BYTES
+    await _note_opened(call_id, is_seeking=is_seeking)
     response.headers["Accept-Ranges"] = "bytes"
     # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
     response.headers["Cache-Control"] = NOT_STORED
@@ -65,15 +67,13 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recordi
     return recording_of(session, call_id)
 
 
-async def _note_opened(call_id: int) -> None:
-    """Before the first byte leaves. A browser opens it with the call's page; seeking on in it is not told again."""
-    if (who := signed_in_name()) and request.method == "GET":
-        opened = partial(
-            audit.note,
-            now=now_micros(),
-            account=who,
-            action=audit.RECORDING_OPENED,
-            about=f"/calls/{call_id}",
-            address=visitor_address(),
-        )
+async def _note_opened(call_id: int, *, is_seeking: bool) -> None:
+    """Before the first byte leaves. Seeking is told only where its visitor has not been told to have opened it."""
+    who, what, about, now = signed_in_name(), audit.RECORDING_OPENED, f"/calls/{call_id}", now_micros()
+    if not who or request.method != "GET":
+        return
+    since, where = now - _HEARD_MICROS, visitor_address()
+    is_noted = partial(audit.is_noted, since=since, account=who, action=what, about=about)
+    if not (is_seeking and await board().database.read(is_noted)):
+        opened = partial(audit.note, now=now, account=who, action=what, about=about, address=where)
         await board().database.write(opened)

@@ -16,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from dashboard import notices
-from dashboard.database import Database, epoch_of, head_of, kind_of
+from dashboard.database import Database, kind_of
+from dashboard.database.clock import epoch_of, head_of
 from dashboard.figures import Usual
 from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours

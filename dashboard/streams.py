@@ -19,7 +19,8 @@ from weakref import WeakValueDictionary
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import machine
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.feed import TRY_AGAIN_SECONDS, Feed
 from dashboard.filters import CallFilter, matches
 from dashboard.render import Renderer

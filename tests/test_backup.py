@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.database import UNKNOWN, Database, epoch_of, given_out
+from dashboard.database import Database
+from dashboard.database.clock import UNKNOWN, epoch_of, given_out
 from dashboard.filters import CallFilter
 from dashboard.migrations import NewerSchema, migrate
 from dashboard.safekeeping.backup import backup, recordings_beside

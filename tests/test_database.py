@@ -21,7 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from dashboard.crew import StandsStill
-from dashboard.database import READERS, Database, head_of, is_away, kind_of, tick
+from dashboard.database import READERS, Database, is_away, kind_of
+from dashboard.database.clock import head_of, tick
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import Receipt, record
 from tests.postgres import PostgresServer, StopMode
@@ -332,7 +333,8 @@ def test_the_place_shows_no_password() -> None:
 
 USES_ALL_OF_IT = """
 import asyncio, sys
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.migrations import migrate
 
 async def main():

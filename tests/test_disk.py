@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.disk import MIB, Reserve
 from dashboard.notices import short_of_room
 from dashboard.recordings.keep import Keep

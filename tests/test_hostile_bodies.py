@@ -10,7 +10,8 @@ import pytest
 from bench.hostile import MOST_SECONDS, OpenPage, draw_all, numbered, post_all, read_all
 from dashboard.app import asset_folder
 from dashboard.callkaro.report import Report, read_report
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.render import Renderer
 from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.store.calls import changed_since, facts_after

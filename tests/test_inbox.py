@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from tests.reports import report
 from tests.stored import calls, column, data, rows, store, told, verdicts
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from dashboard.callkaro.report import Unreadable
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.models import Inbox
 from dashboard.recordings.keep import Keep
 from dashboard.retention import FOR_EVER, MICROS_A_DAY, Contradiction, Retention, retention_of

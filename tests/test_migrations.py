@@ -17,7 +17,8 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.migrations import NewerSchema, migrate
 from tests.reports import report
 from tests.stored import column, sql, store

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.callkaro.report import Unreadable
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.store.inbox import Arrival, Receipt, record
 from dashboard.store.rebuild import CHUNK
 from tests.reports import report

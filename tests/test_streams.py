@@ -18,7 +18,8 @@ from dashboard import feed as feed_module
 from dashboard import ring as ring_module
 from dashboard import streams as streams_module
 from dashboard.app import asset_folder
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.feed import Feed
 from dashboard.filters import CallFilter, matches, read_filter
 from dashboard.render import Renderer

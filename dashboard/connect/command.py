@@ -10,7 +10,8 @@ from dashboard.connect.missing import make_missing
 from dashboard.connect.paste import what_to_paste
 from dashboard.connect.running import RunningServer
 from dashboard.connect.wait import Teller, wait_for_report, what_to_check
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.links import parse_url
 from dashboard.settings import LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import has_accounts

@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from dashboard.database import Database, head_of, kind_of
+from dashboard.database import Database, kind_of
+from dashboard.database.clock import head_of
 from dashboard.doctor.finding import Finding, bad, doubt, good
 from dashboard.migrations import newest_revision
 from dashboard.settings import Settings

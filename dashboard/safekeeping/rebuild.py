@@ -10,7 +10,8 @@ from functools import partial
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.safekeeping.steps import patiently
 from dashboard.store.rebuild import find_unread, last_call_id, retell_after, take_in
 

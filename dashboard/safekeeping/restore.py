@@ -16,7 +16,9 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from dashboard.database import Database, GivenOut, begin_epoch, damage_of, given_out, is_in_use
+from dashboard.database import Database
+from dashboard.database.clock import GivenOut, begin_epoch, given_out
+from dashboard.database.sqlite import damage_of, is_in_use
 from dashboard.disk import sync_folder
 from dashboard.migrations import migrate
 from dashboard.recordings.keep import Keep

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session
 
-from dashboard.database import hold_clock
+from dashboard.database.clock import hold_clock
 from dashboard.models import Inbox, table_of
 from dashboard.store.inbox import insert_rows
 from dashboard.store.steps import done_of, set_done

@@ -10,7 +10,7 @@ from sqlmodel import Session, func
 
 from dashboard.callkaro.sample import SIMULATED
 from dashboard.calls import Facts, person_of
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.filters import NONE
 from dashboard.models import Call, Recording, table_of
 from dashboard.store.recordings import KEPT

@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, exists, func, not_, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from dashboard.database import tick
+from dashboard.database.clock import tick
 from dashboard.models import Forward, ForwardAside, Inbox
 from dashboard.patience import PATIENCE_SECONDS, Aside, Gone, Later, Outcome, Sent, given_up
 from dashboard.store.inbox import DUPLICATE, IGNORED, IMPORTED, TEST_CALL, UNREADABLE

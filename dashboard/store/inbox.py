@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, col
 from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreadable
 from dashboard.callkaro.undocumented import undocumented_in
 from dashboard.calls import call_sid_of, columns_of, merge, try_of
-from dashboard.database import tick
+from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, table_of
 from dashboard.notices import Trouble
 from dashboard.store.recordings import want_recordings

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.models import Call, Inbox, table_of
 from dashboard.store.bodies import body_of
 from dashboard.store.inbox import CHANGED, DUPLICATE, IGNORED, NEW, UNCHANGED, UNREADABLE

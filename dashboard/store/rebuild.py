@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from dashboard.callkaro.report import CallReport, Report, read_report
 from dashboard.calls import call_sid_of, merge, try_of
-from dashboard.database import tick
+from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, Recording
 from dashboard.store.bodies import AS_IT_CAME, GONE, body_of
 from dashboard.store.inbox import (

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
-from dashboard.database import tick
+from dashboard.database.clock import tick
 from dashboard.models import Call, Discarded, Recording, table_of
 
 WAITING, KEPT, FAILED, EXPIRED = "waiting", "kept", "failed", "expired"

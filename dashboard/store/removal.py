@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 from sqlmodel import Session
 
-from dashboard.database import hold_clock, tick
+from dashboard.database.clock import hold_clock, tick
 from dashboard.models import Call, Erased, Inbox, Recording, table_of
 from dashboard.store.bodies import GONE
 from dashboard.store.recordings import EXPIRED, discard

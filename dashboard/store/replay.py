@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlmodel import Session
 
-from dashboard.database import tick
+from dashboard.database.clock import tick
 from dashboard.models import Call, Inbox, table_of
 from dashboard.store.inbox import IGNORED, UNREADABLE
 from dashboard.store.rebuild import retell, take_in

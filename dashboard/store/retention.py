@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlmodel import Session
 
-from dashboard.database import hold_clock
+from dashboard.database.clock import hold_clock
 from dashboard.models import Call, Inbox, Recording, table_of
 from dashboard.store.inbox import TOLD_OF_A_CALL
 from dashboard.store.recordings import EXPIRED

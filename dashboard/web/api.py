@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches
 from dashboard.render import read_row_key, row_key
 from dashboard.store.calls import changed_since, count_calls, told_by_id

@@ -9,7 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from dashboard.callkaro.report import read_report
 from dashboard.callkaro.sample import test_report
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.filters import CHOICES, BadFilter, CallFilter
 from dashboard.intake import NotStored
 from dashboard.render import board_link, days_words, export_link, link, masked_row, older_link, read_row_key, toggle

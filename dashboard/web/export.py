@@ -10,7 +10,8 @@ from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlmodel import Session
 
-from dashboard.database import Database, head_of
+from dashboard.database import Database
+from dashboard.database.clock import head_of
 from dashboard.feed import Feed
 from dashboard.filters import BadFilter, CallFilter
 from dashboard.render import board_link

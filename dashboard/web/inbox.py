@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from dashboard.callkaro.report import storable
 from dashboard.callkaro.undocumented import KINDS, is_documented
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.models import Inbox
 from dashboard.render import Renderer
 from dashboard.store import audit

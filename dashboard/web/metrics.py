@@ -10,7 +10,7 @@ from quart import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import __version__, machine
-from dashboard.database import head_of
+from dashboard.database.clock import head_of
 from dashboard.prometheus import CONTENT_TYPE, Measure, Sample, as_text, counted_by, counter, gauge, histogram
 from dashboard.store.inbox import CHANGED, DUPLICATE, IGNORED, NEW, UNCHANGED, UNREADABLE
 from dashboard.store.recordings import count_by_state

@@ -9,8 +9,8 @@ from sqlmodel import Session
 
 from dashboard.roles import ADMIN, REVIEWER, VIEWER, Rights
 from dashboard.store.accounts import add_account, find_account, start_session
-from dashboard.web.door import COOKIE
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.visitor import COOKIE
 
 CAST = {"ada": Rights(ADMIN), "rita": Rights(REVIEWER), "vera": Rights(VIEWER)}
 

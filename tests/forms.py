@@ -5,8 +5,8 @@ from __future__ import annotations
 from quart import Response
 from quart.typing import TestClientProtocol as Client
 
-from dashboard.web.door import COOKIE, SECURE_COOKIE
 from dashboard.web.forms import FIELD, form_token_of
+from dashboard.web.visitor import COOKIE, SECURE_COOKIE
 
 
 def form_token(client: Client) -> str:

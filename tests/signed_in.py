@@ -7,8 +7,8 @@ from sqlmodel import Session
 
 from dashboard.roles import Rights
 from dashboard.store.accounts import add_account, find_account, start_session
-from dashboard.web.door import COOKIE
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.visitor import COOKIE
 
 
 async def browser_of(app: Callboard, name: str, rights: Rights) -> TestClientProtocol:

@@ -31,8 +31,10 @@ from dashboard.store.accounts import (
 )
 from dashboard.web import account as account_door
 from dashboard.web.account import _safe_next
-from dashboard.web.door import COOKIE, SECURE_COOKIE, Slowdown, is_direct, is_own_host
+from dashboard.web.door import is_direct, is_own_host
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.slowdown import Slowdown
+from dashboard.web.visitor import COOKIE, SECURE_COOKIE
 from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
 from tests.stored import sql

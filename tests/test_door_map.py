@@ -18,10 +18,10 @@ from dashboard.app import create_app
 from dashboard.roles import Rights
 from dashboard.settings import Settings
 from dashboard.web import account, health
-from dashboard.web.door import Slowdown
 from dashboard.web.headers import HEADERS
 from dashboard.web.openings import Undeclared, Who, open_to, openings_of
 from dashboard.web.parts import Callboard
+from dashboard.web.slowdown import Slowdown
 from tests.cast import CAST, enter_cast
 from tests.forms import form_token
 from tests.reports import WEBHOOK, report

@@ -18,10 +18,10 @@ from dashboard.store.accounts import add_account, start_session
 from dashboard.store.inbox import Arrival
 from dashboard.store.inbox_list import Wanted
 from dashboard.streams import RELOAD, Visit
-from dashboard.web.door import COOKIE
 from dashboard.web.inbox import MOST_SHOWN_BYTES, body_text
 from dashboard.web.inbox_live import follow_inbox
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.visitor import COOKIE
 from tests.events import read_events
 from tests.forms import post
 from tests.reports import WEBHOOK, report

@@ -13,8 +13,8 @@ from quart.typing import TestClientProtocol as Client
 from dashboard.filters import CallFilter
 from dashboard.roles import REVIEWER, Rights
 from dashboard.store.accounts import add_account, find_account, start_session
-from dashboard.web.door import Slowdown
 from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.slowdown import Slowdown
 from tests.reports import WEBHOOK, report
 
 MakeApp = Callable[..., Awaitable[Callboard]]

@@ -18,8 +18,8 @@ from dashboard.store import audit
 from dashboard.store.tokens import add_token, bearer_of, end_token, tokens
 from dashboard.tokens import BadToken, token_rights
 from dashboard.web import door
-from dashboard.web.door import Slowdown
 from dashboard.web.parts import Callboard
+from dashboard.web.slowdown import Slowdown
 from tests.cast import enter_cast
 from tests.forms import post
 from tests.reports import WEBHOOK, report

@@ -20,9 +20,9 @@ from dashboard.doctor.finding import DOUBT, GOOD, Finding, bad, doubt, good
 from dashboard.settings import CONNECT_COMMAND, Settings
 from dashboard.store import audit
 from dashboard.store.accounts import accounts, end_session, find_account, start_session
-from dashboard.web.door import COOKIE, SECURE_COOKIE
 from dashboard.web.hooks import ALL_IS_RIGHT
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
+from dashboard.web.visitor import COOKIE, SECURE_COOKIE
 
 ANSWER_SECONDS = 5.0
 FIRST_BYTES_SECONDS = 1.0

@@ -32,19 +32,12 @@ from dashboard.store.accounts import (
     start_session,
     still_opens,
 )
-from dashboard.web.door import (
-    COOKIE,
-    SECURE_COOKIE,
-    Slowdown,
-    cookie_name,
-    is_https,
-    refuse_foreign_form,
-    signed_in,
-    visitor_address,
-)
+from dashboard.web.door import refuse_foreign_form
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
+from dashboard.web.slowdown import Slowdown
+from dashboard.web.visitor import COOKIE, SECURE_COOKIE, cookie_name, is_https, signed_in, visitor_address
 
 blueprint = Blueprint("account", __name__)
 

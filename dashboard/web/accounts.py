@@ -14,10 +14,10 @@ from dashboard.roles import ADMIN, ROLES, VIEWER, Rights
 from dashboard.store.accounts import accounts
 from dashboard.store.audit import THIS_MACHINE
 from dashboard.web.account import hashed
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import starting_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("accounts", __name__)
 

@@ -13,11 +13,11 @@ from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, ma
 from dashboard.render import read_row_key, row_key
 from dashboard.store.calls import changed_since, count_calls, told_by_id
 from dashboard.told import summary_of, whole_of
-from dashboard.web.door import asked_for, rights
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 from dashboard.web.plain import refuse, starting
+from dashboard.web.visitor import asked_for, rights
 
 blueprint = Blueprint("api", __name__)
 

@@ -15,10 +15,10 @@ from dashboard.intake import NotStored
 from dashboard.render import board_link, days_words, export_link, link, masked_row, older_link, read_row_key, toggle
 from dashboard.store.calls import rows_by_id
 from dashboard.store.inbox import TEST_CALL, Arrival
-from dashboard.web.door import asked_for, rights
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
+from dashboard.web.visitor import asked_for, rights
 
 blueprint = Blueprint("board", __name__)
 

@@ -31,10 +31,10 @@ from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveri
 from dashboard.store.recordings import recording_of
 from dashboard.store.steps import done_of
 from dashboard.web.board import board_page
-from dashboard.web.door import form_token, rights
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
+from dashboard.web.visitor import form_token, rights
 
 blueprint = Blueprint("call", __name__)
 

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
-from dashboard.filters import BadFilter, CallFilter, read_filter, read_limited
-from dashboard.roles import EVERYTHING, VIEWER, Rights
+from dashboard.filters import BadFilter, read_filter, read_limited
+from dashboard.roles import VIEWER, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
 from dashboard.store.tokens import bearer_of, note_used
-from dashboard.streams import Visit
-from dashboard.web.forms import FIELD, STALE, form_token_of, is_own_form
+from dashboard.web.forms import FIELD, STALE, is_own_form
 from dashboard.web.openings import Who
-from dashboard.web.parts import board, now_micros
+from dashboard.web.parts import STREAMS, board, now_micros
 from dashboard.web.plain import refuse, takes_token
+from dashboard.web.slowdown import Slowdown, sha_of
+from dashboard.web.visitor import cookie_name, is_this_machine, signed_in, visitor_address
 from dashboard.web.visits import NOBODY
-
-COOKIE = "callboard_session"
-SECURE_COOKIE = "__Host-callboard_session"
 
 # Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
 _BY_ANY_HOST = ("health.healthz", "health.readyz")
@@ -40,38 +33,6 @@ METRICS_ENDPOINT = "metrics.metrics"
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
-
-
-class Slowdown:
-    """Counts what somebody does wrong: more than `most` within `seconds` is too much. Bounded, whoever attacks."""
-
-    _MOST = 10_000
-
-    def __init__(self, *, most: int, seconds: float) -> None:
-        self._most = most
-        self._seconds = seconds
-        # By a hash of who it is: ten thousand made-up names of 60 kB each would take all memory.
-        self._counts: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
-
-    def is_over(self, who: str) -> bool:
-        """Whether the next wrong thing would be one too many; counts nothing."""
-        since, count = self._counts.get(_sha_of(who), (0.0, 0))
-        return count >= self._most and time.monotonic() - since <= self._seconds
-
-    def is_too_much(self, who: str) -> bool:
-        """Count one more wrong thing, and tell whether it was one too many."""
-        now, sha = time.monotonic(), _sha_of(who)
-        since, count = self._counts.pop(sha, (now, 0))
-        if now - since > self._seconds:
-            since, count = now, 0
-        self._counts[sha] = (since, count + 1)
-        while len(self._counts) > self._MOST:
-            self._counts.popitem(last=False)
-        return count >= self._most
-
-
-def _sha_of(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 # A program with a wrong token asks on and on, and so does whoever guesses.
@@ -176,11 +137,6 @@ async def refuse_foreign_form() -> None:
         raise Forbidden(STALE)
 
 
-def form_token() -> str:
-    """What the forms on this request's page carry; "" where nobody has signed in."""
-    return form_token_of(request.cookies.get(cookie_name(), "") if signed_in() else "")
-
-
 async def _has_accounts() -> bool:
     """Whether anybody has to sign in: from the moment on at which an account is made, by a command beside us too."""
     app = board()
@@ -212,58 +168,7 @@ def _has_metrics_token() -> bool:
         return False
     # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
     # It may be a token of ours instead: whoever looks for that counts the wrong ones.
-    return hmac.compare_digest(_sha_of(given), _sha_of(wanted))
-
-
-def cookie_name() -> str:
-    """Over https the prefixed name alone: it cannot be planted by a neighbouring host or by plain http."""
-    return SECURE_COOKIE if is_https() else COOKIE
-
-
-def is_https() -> bool:
-    return board().settings.public_url.startswith("https://")
-
-
-def signed_in() -> SignedIn | None:
-    """Who asks, as `guard` found; None where nobody has to sign in, or anybody may look."""
-    found: SignedIn | None = g.get("signed_in")
-    return found
-
-
-def signed_in_name() -> str:
-    """The name of who asks; "" where nobody has to sign in."""
-    found = signed_in()
-    return found.name if found else ""
-
-
-def comes_by_link() -> bool:
-    """Whether who asks has not signed in, and sees a shared wall by its key."""
-    return "wall_rights" in g
-
-
-def rights() -> Rights:
-    """What whoever asks may do and see; where nobody has to sign in, everything."""
-    found = signed_in()
-    if found:
-        return found.rights
-    shared: Rights | None = g.get("wall_rights")
-    # Who comes by the link of a wall has not signed in either.
-    return shared or (Rights(VIEWER) if board().has_accounts else EVERYTHING)
-
-
-def asked_for(pairs: Iterable[tuple[str, str]] | None = None) -> CallFilter:
-    """The filter of this request's address, or of `pairs`, within the campaigns that whoever asks is limited to.
-
-    The one way to a filter from a request: no other may show calls. Raises BadFilter.
-    """
-    wanted = read_filter(request.args.items(multi=True) if pairs is None else pairs)
-    return replace(wanted, scope=rights().campaigns)
-
-
-def visit() -> Visit:
-    """The visit that a stream of this request belongs to, and ends with."""
-    found = signed_in()
-    return board().visits.of(found.session if found else NOBODY)
+    return hmac.compare_digest(sha_of(given), sha_of(wanted))
 
 
 async def _signed_in() -> SignedIn | None:
@@ -275,20 +180,6 @@ async def _signed_in() -> SignedIn | None:
     if found is not None and found.is_due:
         await database.write(partial(note_seen, token=token, now=now))
     return found
-
-
-def visitor_address() -> str:
-    """Who asks, by what our own proxies have added to X-Forwarded-For; what stands left of that anybody can make up.
-
-    By a proxy's own address, ten wrong passwords of a stranger would lock everybody out.
-    """
-    settings, peer = board().settings, request.remote_addr or ""
-    hops = settings.proxy_hops
-    if hops is None:
-        hops = 1 if settings.public_url and is_this_machine(peer) else 0
-    forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
-    chain = [each.strip() for each in forwarded.split(",") if each.strip()]
-    return chain[-hops:][0] if hops and chain else peer
 
 
 def _host_refusal() -> Response | None:
@@ -329,7 +220,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     """A page goes to the sign-in; all others get an empty 401, or htmx would put the sign-in page into the list."""
     asked_for = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
     sign_in = url_for("account.sign_in", next=asked_for)
-    if request.endpoint in ("live.live", "wall.wall_live", "inbox_live.inbox_live") or "HX-Request" in request.headers:
+    if request.path in STREAMS or "HX-Request" in request.headers:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
     if takes_token(request.path):
         sentence = "Sign in, or send a token as `Authorization: Bearer …`. An admin makes one at /tokens."
@@ -340,13 +231,6 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         # Never a redirect: a sender that follows it is answered 200 by the sign-in page, and takes that for success.
         return Response(b"", 401)
     return redirect(sign_in, 303)
-
-
-def is_this_machine(peer: str) -> bool:
-    try:
-        return ip_address(peer).is_loopback
-    except ValueError:
-        return True  # a unix socket has no address
 
 
 def _split(address: str) -> SplitResult:

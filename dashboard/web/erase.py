@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboard.callkaro.report import storable
 from dashboard.database import kind_of
 from dashboard.erasure import By, Erased, TooShort, erase, find
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import viewer
 from dashboard.web.parts import Callboard, board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from dashboard.store import audit
 from dashboard.store.calls import ToldCall, told_by_id
 from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
-from dashboard.web.door import asked_for, rights, signed_in_name, visit, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board, now_micros
 from dashboard.web.plain import starting
+from dashboard.web.visitor import asked_for, rights, signed_in_name, visit, visitor_address
 
 blueprint = Blueprint("export", __name__)
 

@@ -11,10 +11,10 @@ from sqlmodel import Session
 
 from dashboard.store import audit
 from dashboard.store.forward_state import MOST_COUNTED, CannotSkip, let_be, send_again, skip, target_lines, try_now
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("forward", __name__)
 

@@ -16,11 +16,11 @@ from dashboard.gaps import Gap, gaps_of, with_fills
 from dashboard.store import audit
 from dashboard.store.tries import MOST, LoneTry
 from dashboard.store.watches import fill, spans_of, unfill
-from dashboard.web.door import rights, signed_in_name, visitor_address
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import rights, signed_in_name, visitor_address
 
 blueprint = Blueprint("gaps", __name__)
 

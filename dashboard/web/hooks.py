@@ -24,10 +24,12 @@ from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
-from dashboard.web.door import Slowdown, came_by_webhook_door, is_direct, is_this_machine, local_only_sentence
+from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
 from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.slowdown import Slowdown
+from dashboard.web.visitor import is_this_machine
 
 log = logging.getLogger(__name__)
 

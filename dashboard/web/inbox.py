@@ -23,11 +23,11 @@ from dashboard.store.inbox import deliveries_of
 from dashboard.store.inbox_list import VERDICTS, InboxRow, Wanted, WholeReport, find_whole, rows_before
 from dashboard.store.undocumented import MOST_VALUES, Stranger, strangers
 from dashboard.web.call import shown, tell
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("inbox", __name__)
 

@@ -16,11 +16,11 @@ from dashboard.render import Renderer
 from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.inbox_list import InboxRow, Wanted, rows_after
 from dashboard.streams import RELOAD, Streams, Visit
-from dashboard.web.door import visit
 from dashboard.web.inbox import PAGE_ROWS, read_wanted
 from dashboard.web.live import STREAM_HEADERS, read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
+from dashboard.web.visitor import visit
 
 blueprint = Blueprint("inbox_live", __name__)
 

@@ -9,9 +9,9 @@ from quart import Blueprint, Response, request
 
 from dashboard.connections import TRANSPORT
 from dashboard.filters import BadFilter
-from dashboard.web.door import asked_for, rights, visit
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
+from dashboard.web.visitor import asked_for, rights, visit
 
 blueprint = Blueprint("live", __name__)
 

@@ -9,9 +9,9 @@ from quart.typing import ResponseReturnValue
 
 from dashboard.store import audit
 from dashboard.web.call import call_for_visitor, call_page, no_such_call
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("number", __name__)
 

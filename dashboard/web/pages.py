@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from quart import Response, request
 
 from dashboard.settings import LOOPBACK_HOSTS
-from dashboard.web.door import form_token, rights, signed_in
 from dashboard.web.parts import board
+from dashboard.web.visitor import form_token, rights, signed_in
 
 THEMES = ("light", "dark")
 

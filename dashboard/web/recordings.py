@@ -15,10 +15,10 @@ from dashboard.models import Recording
 from dashboard.store import audit
 from dashboard.store.calls import rows_by_id
 from dashboard.store.recordings import recording_of
-from dashboard.web.door import rights, signed_in_name, visitor_address
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import rights, signed_in_name, visitor_address
 
 blueprint = Blueprint("recordings", __name__)
 

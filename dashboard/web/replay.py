@@ -17,12 +17,12 @@ from dashboard.database import is_away
 from dashboard.store import audit
 from dashboard.store.inbox_list import Wanted, sizes_after, sizes_of
 from dashboard.store.replay import Replayed, replay, steps_of
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.inbox import read_wanted
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("replay", __name__)
 

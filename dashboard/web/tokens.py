@@ -13,10 +13,10 @@ from dashboard.roles import ROLES, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.tokens import NameTaken, add_token, end_token, rights_of, tokens
 from dashboard.tokens import BadToken, new_token, rights_in_words, token_rights
-from dashboard.web.door import signed_in_name, visitor_address
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import signed_in_name, visitor_address
 
 blueprint = Blueprint("tokens", __name__)
 

@@ -19,11 +19,11 @@ from dashboard.sse import sse_frame
 from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.door import asked_for, comes_by_link, rights, signed_in_name, visit, visitor_address
 from dashboard.web.live import STREAM_HEADERS
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
+from dashboard.web.visitor import asked_for, comes_by_link, rights, signed_in_name, visit, visitor_address
 
 blueprint = Blueprint("wall", __name__)
 

@@ -237,6 +237,7 @@ def test_a_long_key_gives_way_to_its_hash_and_stays_itself() -> None:
     assert len(long) <= LONGEST_KEY
     assert long != other
     assert as_key("x" * 10_000) == long
+    assert as_key(f"{'x' * 100}{'y' * 101}").startswith(f"{'x' * 100}…"), "enough to be known again by eye"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +283,8 @@ def test_a_duration_is_whole_seconds_within_a_week(value: object, seconds: int |
         (2.0, 2),
         (-2, None),
         (1.5, None),
+        (1_000_000, 1_000_000),
+        (1_000_001, None),
         (10**9, None),
         (True, None),
         (None, None),
@@ -301,6 +304,8 @@ def test_a_try_is_a_whole_number_from_minus_one(value: object, try_count: int | 
         ("yes", True),
         (1, True),
         (False, False),
+        ("false", False),
+        (" False ", False),
         ("no", False),
         (0, False),
         ("maybe", None),
@@ -327,8 +332,10 @@ def test_a_flag_is_read_in_every_common_spelling(value: object, flag: bool | Non
         ("2025-02-30 10:00:00", None),
         ("0001-01-01 00:00:00", None),
         ("9999-12-31T23:59:59-14:00", None),
-        ("1999-12-31 23:59:59", None),
-        ("2100-01-02 00:00:00", None),
+        ("1999-12-31T23:59:59Z", None),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("2099-12-31T23:59:59Z", datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2100-01-01T00:00:00Z", None),
         ("1766140267", None),
         ("2025-12-19 16:01:07 \ud800", None),
         ("9" * 100_000, None),
@@ -339,6 +346,12 @@ def test_a_time_without_a_zone_is_the_sources_and_an_implausible_one_is_none(
     text: str, moment: datetime | None
 ) -> None:
     assert read_time(text, KOLKATA) == moment
+
+
+def test_a_call_began_when_its_report_says_by_the_clock_of_the_source() -> None:
+    found = read_report(report("a", time="2025-12-19 16:01:07"))
+    assert isinstance(found, Report)
+    assert CallReport.model_validate(found.data).started_at(KOLKATA) == datetime(2025, 12, 19, 10, 31, 7, tzinfo=UTC)
 
 
 def test_both_hours_of_a_change_of_clocks_are_some_time() -> None:

@@ -151,11 +151,20 @@ def test_only_the_exact_pair_is_let_through() -> None:
 
 
 def test_other_ports_need_to_be_listed_and_the_refusal_says_how() -> None:
-    assert port_objection("recordings.example", 443, (), SETTING) is None
+    for port in (80, 443):
+        assert port_objection("recordings.example", port, (), SETTING) is None
     assert port_objection("recordings.example", 6379, ["recordings.example:6379"], SETTING) is None
-    why = port_objection("recordings.example", 6379, (), SETTING)
-    assert why is not None
-    assert "add recordings.example:6379 to DASHBOARD_RECORDING_HOSTS" in why
+    assert port_objection("recordings.example", 6379, (), SETTING) == (
+        "Port 6379 of recordings.example is not called on: only ports 80 and 443 are. If this host is meant, add "
+        "recordings.example:6379 to DASHBOARD_RECORDING_HOSTS."
+    )
+
+
+def test_an_inner_address_is_refused_in_a_sentence_that_does_not_tell_it() -> None:
+    assert address_objection("minio.lan", 443, ["10.0.0.7"], (), SETTING) == (
+        "minio.lan is not on the public internet, and nothing inside a network is called on. If this host is meant, "
+        "add minio.lan:443 to DASHBOARD_RECORDING_HOSTS."
+    )
 
 
 # --- what is audio

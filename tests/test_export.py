@@ -107,6 +107,12 @@ async def test_a_reviewer_exports_with_masked_numbers_and_a_viewer_not_at_all(ma
         assert (await app.test_client().get(path)).status_code == 303
 
 
+async def test_where_nobody_has_to_sign_in_this_machine_has_exported(app: Callboard) -> None:
+    await app.test_client().get("/calls.csv")
+    written = await app.database.read(partial(audit.newest, most=9))
+    assert [(line.account, line.action) for line in written] == [("this machine", "calls exported")]
+
+
 async def test_each_export_is_one_line_of_the_audit_log_with_filter_and_count(make_app: MakeApp) -> None:
     app = await make_app(webhook_secrets=("hush",))
     cast = await enter_cast(app)

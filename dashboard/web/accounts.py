@@ -12,12 +12,11 @@ from dashboard.filters import CallFilter
 from dashboard.passwords import SHORTEST, BadPassword
 from dashboard.roles import ADMIN, ROLES, VIEWER, Rights
 from dashboard.store.accounts import accounts
-from dashboard.store.audit import THIS_MACHINE
 from dashboard.web.account import hashed
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import starting_page, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, signed_in_name, visitor_address
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -64,7 +63,7 @@ async def _read(action: str, form: MultiDict[str, str]) -> Change:
     return Change(
         name.strip(),
         now_micros(),
-        by=signed_in_name() or THIS_MACHINE,
+        by=name_in_audit(),
         address=visitor_address(),
         password_hash=await hashed(password) if action in ("add", "password") else "",
         rights=Rights(role, tuple(sorted(campaigns))),

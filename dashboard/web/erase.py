@@ -16,7 +16,7 @@ from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import viewer
 from dashboard.web.parts import Callboard, board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, visitor_address
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ async def erase_person() -> ResponseReturnValue:
     app = board()
     try:
         if is_sure:
-            by = By(signed_in_name() or "this machine", visitor_address(), now_micros())
+            by = By(name_in_audit(), visitor_address(), now_micros())
             return _page(number, erased=await _erase(app, number, by))
         return _page(number, found=await find(app.database, number))
     except TooShort as problem:

@@ -22,9 +22,9 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import board, now_micros
+from dashboard.web.parts import board
 from dashboard.web.plain import starting
-from dashboard.web.visitor import asked_for, rights, signed_in_name, visit, visitor_address
+from dashboard.web.visitor import asked_for, rights, visit, write_down
 
 blueprint = Blueprint("export", __name__)
 
@@ -75,24 +75,13 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     headers = {"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
         return Response(b"", 200, headers=headers)
-    await _note_exported(ending, wanted, feed.index.count(wanted, feed.today))
+    # Who breaks off at the last byte has what he came for.
+    count = feed.index.count(wanted, feed.today)
+    await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
     response = Response(_lines(head, wanted, feed, database, draw, visit()), 200, headers=headers)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
-
-
-async def _note_exported(ending: str, wanted: CallFilter, count: int) -> None:
-    """Before the first byte leaves: who breaks off at the last one has what he came for."""
-    exported = partial(
-        audit.note,
-        now=now_micros(),
-        account=signed_in_name(),
-        action=audit.EXPORTED,
-        about=f"{count} as {ending}: {board_link(wanted)}",
-        address=visitor_address(),
-    )
-    await board().database.write(exported)
 
 
 async def _lines(

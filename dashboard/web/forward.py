@@ -14,7 +14,7 @@ from dashboard.store.forward_state import MOST_COUNTED, CannotSkip, let_be, send
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, visitor_address
 
 blueprint = Blueprint("forward", __name__)
 
@@ -55,7 +55,7 @@ async def _act(change: Callable[..., None]) -> ResponseReturnValue:
         change,
         target=target,
         report=int(report) if is_number else report,
-        account=signed_in_name(),
+        account=name_in_audit(),
         address=visitor_address(),
     )
     try:

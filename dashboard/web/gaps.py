@@ -20,7 +20,7 @@ from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import rights, signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, rights, visitor_address
 
 blueprint = Blueprint("gaps", __name__)
 
@@ -76,7 +76,7 @@ async def mark_filled() -> ResponseReturnValue:
     gap = found.get((read_cursor(form.get("start", "")) or 0, read_cursor(form.get("end", "")) or 0))
     if gap is None:
         return problem_page(404, "This gap is not there", "Go back to the list of gaps and load it again.")
-    now, who, address, zone = now_micros(), signed_in_name(), visitor_address(), board().settings.timezone
+    now, who, address, zone = now_micros(), name_in_audit(), visitor_address(), board().settings.timezone
     opens = "open" in form
 
     def mark(session: Session) -> None:

@@ -26,8 +26,8 @@ from dashboard.web.call import shown, tell
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
-from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.parts import board
+from dashboard.web.visitor import write_down
 
 blueprint = Blueprint("inbox", __name__)
 
@@ -111,23 +111,10 @@ async def download_body(inbox_id: int) -> ResponseReturnValue:
     if whole.body is None:
         return problem_page(410, "These bytes are gone", _GONE)
     if request.method == "GET":
-        await _note_opened(inbox_id)
+        await write_down(audit.REPORT_OPENED, f"/inbox/{inbox_id}")
     response = Response(whole.body, 200, content_type="application/octet-stream")
     response.headers["Content-Disposition"] = f'attachment; filename="report-{inbox_id}.json"'
     return response
-
-
-async def _note_opened(inbox_id: int) -> None:
-    if who := signed_in_name():
-        opened = partial(
-            audit.note,
-            now=now_micros(),
-            account=who,
-            action=audit.REPORT_OPENED,
-            about=f"/inbox/{inbox_id}",
-            address=visitor_address(),
-        )
-        await board().database.write(opened)
 
 
 def body_text(body: bytes | None) -> Body:

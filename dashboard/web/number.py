@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 
 from dashboard.store import audit
 from dashboard.web.call import call_for_visitor, call_page, no_such_call
 from dashboard.web.openings import Who, open_to
-from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.parts import board
+from dashboard.web.visitor import write_down
 
 blueprint = Blueprint("number", __name__)
 
@@ -23,15 +21,7 @@ async def show_number(call_id: int) -> ResponseReturnValue:
     found = await call_for_visitor(call_id)
     if found is None:
         return no_such_call()
-    shown = partial(
-        audit.note,
-        now=now_micros(),
-        account=signed_in_name() or audit.THIS_MACHINE,
-        action=audit.NUMBER_SHOWN,
-        about=f"/calls/{call_id}",
-        address=visitor_address(),
-    )
-    await board().database.write(shown)
+    await write_down(audit.NUMBER_SHOWN, f"/calls/{call_id}")
     if "HX-Request" in request.headers:
         html = board().draw.page("_number.html", number=found.row.customer_number)
         return Response(html, 200, content_type="text/html; charset=utf-8")

@@ -18,7 +18,7 @@ from dashboard.store.recordings import recording_of
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import rights, signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, rights, write_down
 
 blueprint = Blueprint("recordings", __name__)
 
@@ -49,7 +49,9 @@ async def recording(call_id: int) -> ResponseReturnValue:
     except RequestedRangeNotSatisfiable:
         return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
     is_seeking = response.status_code == 206 and (response.content_range.start or 0) >= _OPENING_BYTES
-    await _note_opened(call_id, is_seeking=is_seeking)
+    # A browser opens it with the call's page; who seeks on in what he has opened is not told of again.
+    if request.method == "GET" and not (is_seeking and await _is_noted(call_id)):
+        await write_down(audit.RECORDING_OPENED, f"/calls/{call_id}")
     response.headers["Accept-Ranges"] = "bytes"
     # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
     response.headers["Cache-Control"] = NOT_STORED
@@ -67,13 +69,13 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recordi
     return recording_of(session, call_id)
 
 
-async def _note_opened(call_id: int, *, is_seeking: bool) -> None:
-    """Before the first byte leaves. Seeking is told only where its visitor has not been told to have opened it."""
-    who, what, about, now = signed_in_name(), audit.RECORDING_OPENED, f"/calls/{call_id}", now_micros()
-    if not who or request.method != "GET":
-        return
-    since, where = now - _HEARD_MICROS, visitor_address()
-    is_noted = partial(audit.is_noted, since=since, account=who, action=what, about=about)
-    if not (is_seeking and await board().database.read(is_noted)):
-        opened = partial(audit.note, now=now, account=who, action=what, about=about, address=where)
-        await board().database.write(opened)
+async def _is_noted(call_id: int) -> bool:
+    """Whether the audit log has it that whoever asks has opened this recording, not long ago."""
+    look = partial(
+        audit.is_noted,
+        since=now_micros() - _HEARD_MICROS,
+        account=name_in_audit(),
+        action=audit.RECORDING_OPENED,
+        about=f"/calls/{call_id}",
+    )
+    return await board().database.read(look)

@@ -22,7 +22,7 @@ from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, visitor_address
 
 blueprint = Blueprint("replay", __name__)
 
@@ -72,7 +72,7 @@ async def _replay(sizes: list[tuple[int, int]]) -> tuple[list[Replayed], str]:
     done: list[Replayed] = []
     until = time.monotonic() + SECONDS
     zone = board().settings.source_timezone
-    step_of = partial(_step, source_timezone=zone, who=signed_in_name(), address=visitor_address())
+    step_of = partial(_step, source_timezone=zone, who=name_in_audit(), address=visitor_address())
     for step in steps_of(sizes):
         if time.monotonic() > until:
             break

@@ -16,7 +16,7 @@ from dashboard.tokens import BadToken, new_token, rights_in_words, token_rights
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import signed_in_name, visitor_address
+from dashboard.web.visitor import name_in_audit, visitor_address
 
 blueprint = Blueprint("tokens", __name__)
 
@@ -37,7 +37,7 @@ async def make_token() -> ResponseReturnValue:
         rights = token_rights(name, role, campaigns.splitlines())
         token = new_token()
         await board().database.write(
-            partial(_add, token=token, name=name, rights=rights, who=signed_in_name(), address=visitor_address())
+            partial(_add, token=token, name=name, rights=rights, who=name_in_audit(), address=visitor_address())
         )
     except (BadToken, NameTaken) as problem:
         words = str(problem) or f"There is a token {name} already. Choose another name, or end that one first."
@@ -54,7 +54,7 @@ async def make_token() -> ResponseReturnValue:
 async def stop_token(token_id: int) -> ResponseReturnValue:
     """It opens nothing from now on; one that was ended already stays so."""
     if token_id < 2**31:
-        end = partial(_end, token_id=token_id, who=signed_in_name(), address=visitor_address())
+        end = partial(_end, token_id=token_id, who=name_in_audit(), address=visitor_address())
         await board().database.write(end)
     return redirect("/tokens", 303)
 

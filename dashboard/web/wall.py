@@ -23,7 +23,15 @@ from dashboard.web.live import STREAM_HEADERS
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import asked_for, comes_by_link, rights, signed_in_name, visit, visitor_address
+from dashboard.web.visitor import (
+    asked_for,
+    comes_by_link,
+    name_in_audit,
+    rights,
+    signed_in_name,
+    visit,
+    visitor_address,
+)
 
 blueprint = Blueprint("wall", __name__)
 
@@ -113,12 +121,12 @@ async def make_link() -> ResponseReturnValue:
     except BadFilter as problem:
         return problem_page(400, "This wall cannot be shared", str(problem))
     token = secrets.token_urlsafe(24)
-    now, who, address = now_micros(), signed_in_name(), visitor_address()
+    now, who, name, address = now_micros(), signed_in_name(), name_in_audit(), visitor_address()
 
     def share(session: Session) -> None:
         add_wall_link(session, token, wanted.limited_query(), now, made_by=who)
         shown = _address("/wall", wanted, "")
-        audit.note(session, now=now, account=who, action=audit.WALL_SHARED, about=shown, address=address)
+        audit.note(session, now=now, account=name, action=audit.WALL_SHARED, about=shown, address=address)
 
     await board().database.write(share)
     html = board().draw.page(
@@ -135,7 +143,7 @@ async def make_link() -> ResponseReturnValue:
 @open_to(Who.ADMINS)
 async def end_links() -> ResponseReturnValue:
     """Every shared wall asks to sign in from now on; those that hang see nothing more."""
-    now, who, address = now_micros(), signed_in_name(), visitor_address()
+    now, who, address = now_micros(), name_in_audit(), visitor_address()
 
     def end(session: Session) -> None:
         end_wall_links(session)

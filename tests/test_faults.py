@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from bench.faults.payloads import payloads
 from bench.faults.slow import SMUGGLED, smuggling
 from bench.faults.syscalls import Strikes
 from bench.faults.table import Run, as_markdown
+from bench.faults.ticking import TickingLoop, longest_stall
 from bench.faults.tracing import unsynced_answers, was_injected
 from tests.running import RunningBoard
 
@@ -42,6 +45,24 @@ def test_what_was_acknowledged_and_lies_there_is_neither_lost_nor_doubled() -> N
 def test_a_load_of_which_nothing_was_acknowledged_has_proved_nothing() -> None:
     assert not compare(ledger_of(), [], []).is_right
     assert not compare(ledger_of(("a", 0), ("b", 503)), [], []).is_right
+
+
+def test_a_loop_that_stands_still_is_seen_from_inside(tmp_path: Path) -> None:
+    loop = TickingLoop(tmp_path / "ticks")
+
+    def stand_still() -> None:
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            pass
+
+    try:
+        loop.call_later(0.05, stand_still)
+        loop.run_until_complete(asyncio.sleep(0.4))
+        after = time.monotonic()
+    finally:
+        loop.close()
+    assert 0.15 < longest_stall(tmp_path / "ticks", after - 10) < 1.0
+    assert longest_stall(tmp_path / "ticks", after) == 0.0
 
 
 def test_a_fault_is_felt_by_reports_that_were_refused_or_kept_waiting_while_it_lasted() -> None:

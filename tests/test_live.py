@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard
 from tests.reports import WEBHOOK, report
+from tests.running import RunningBoard
 
 MANY = 5 * OPENED_AT_ONCE
 
@@ -62,3 +65,18 @@ async def test_reports_and_pages_do_not_wait_for_those_whose_turn_it_is(app: Cal
         assert not waiting.done()
         app.turns.release()
         assert await waiting == 200
+
+
+def test_a_stream_that_is_asked_for_its_head_alone_leaves_its_connection_to_the_next(
+    start_board: Callable[..., RunningBoard],
+) -> None:
+    board = start_board()
+    connection = http.client.HTTPConnection("127.0.0.1", board.port, timeout=5)
+    for number, path in enumerate(STREAMS):
+        connection.request("HEAD", f"{path}?period=today")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"], answer.read()) == (200, "text/event-stream", b"")
+        connection.request("POST", WEBHOOK, report(f"after {number}"))
+        stored = connection.getresponse()
+        assert (stored.status, b"Webhook received" in stored.read()) == (200, True)
+    connection.close()

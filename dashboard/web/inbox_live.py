@@ -17,7 +17,7 @@ from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.inbox_list import InboxRow, Wanted, rows_after
 from dashboard.streams import RELOAD, Streams, Visit
 from dashboard.web.inbox import PAGE_ROWS, read_wanted
-from dashboard.web.live import STREAM_HEADERS, read_cursor
+from dashboard.web.live import read_cursor, stream_response
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 from dashboard.web.visitor import visit
@@ -40,9 +40,7 @@ async def inbox_live() -> ResponseReturnValue:
     if epoch and request.args.get("epoch", "") not in ("", epoch):
         cursor = None  # of another life of the database: the page may show reports that are no more
     frames = follow_inbox(board().feed, board().database, board().draw, wanted, cursor, visit())
-    response = Response(_counted(board().streams, frames), 200, headers=STREAM_HEADERS)
-    response.timeout = None
-    return response
+    return stream_response(_counted(board().streams, frames))
 
 
 async def _counted(streams: Streams, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any, cast
 
@@ -42,8 +43,6 @@ async def live() -> Response:
     text = request.headers.get("Last-Event-ID") or request.args.get("after")
     cursor = feed.head if text is None else read_cursor(text)
     extensions = cast(dict[str, Any], request.scope.get("extensions") or {})
-    # A HEAD request's answer has no body to write to.
-    transport = extensions.get(TRANSPORT) if request.method == "GET" else None
     is_back = "Last-Event-ID" in request.headers
     stream = board().streams.follow(
         wanted,
@@ -51,11 +50,20 @@ async def live() -> Response:
         epoch=request.args.get("epoch", ""),
         day=_day(),
         is_back=is_back,
-        transport=transport,
+        transport=extensions.get(TRANSPORT),
         visit=visit(),
         is_masked=not rights().sees_numbers,
     )
-    response = Response(stream, 200, headers=STREAM_HEADERS)
+    return stream_response(stream)
+
+
+def stream_response(frames: AsyncIterator[bytes]) -> Response:
+    """The answer whose body are these frames; to HEAD the headers alone.
+
+    Hypercorn lets the app go on after the headers of such an answer: an endless one left the connection deaf, and the
+    report that a proxy sent through it next was lost.
+    """
+    response = Response(b"" if request.method == "HEAD" else frames, 200, headers=STREAM_HEADERS)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response

@@ -19,7 +19,7 @@ from dashboard.sse import sse_frame
 from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.live import STREAM_HEADERS
+from dashboard.web.live import stream_response
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
@@ -81,9 +81,7 @@ async def wall_live() -> ResponseReturnValue:
     key = request.args.get("key", "") if comes_by_link() else ""
     # A link ends by itself: there is nothing to draw any more.
     frames = board().streams.watch(_draw(wanted, key), None if key else visit())
-    response = Response(_stream(frames, is_outdated), 200, headers=STREAM_HEADERS)
-    response.timeout = None
-    return response
+    return stream_response(_stream(frames, is_outdated))
 
 
 async def _stream(frames: AsyncIterator[bytes], is_outdated: bool) -> AsyncIterator[bytes]:

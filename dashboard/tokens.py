@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from dashboard.database import Database
-from dashboard.roles import ROLES, VIEWER, Rights
+from dashboard.roles import ADMIN, ROLES, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.accounts import has_accounts
 from dashboard.store.tokens import NameTaken, add_token, end_token, rights_of, running_token, tokens
@@ -45,6 +45,8 @@ def token_rights(name: str, role: str, campaigns: Iterable[str]) -> Rights:
     chosen = tuple(sorted({campaign.strip() for campaign in campaigns if campaign.strip()}))
     if len(chosen) > MOST_CAMPAIGNS or not all(map(str.isprintable, chosen)):
         raise BadToken(f"At most {MOST_CAMPAIGNS} campaigns, each on a line of its own.")
+    if role == ADMIN and chosen:
+        raise BadToken("An admin sees every campaign. Choose another role to limit a token to some.")
     return Rights(role, chosen)
 
 

@@ -20,18 +20,29 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session
 
 from dashboard.database import Database
 from dashboard.database.clock import UNKNOWN, epoch_of, given_out
 from dashboard.filters import CallFilter
 from dashboard.migrations import NewerSchema, migrate
+from dashboard.roles import EVERYTHING
 from dashboard.safekeeping.backup import backup, recordings_beside
 from dashboard.safekeeping.restore import restore
 from dashboard.safekeeping.steps import CannotRun
 from dashboard.settings import Settings
+from dashboard.store.accounts import (
+    account_of_session,
+    add_account,
+    add_wall_link,
+    find_account,
+    start_session,
+    wall_query,
+)
 from dashboard.store.recordings import discarded
+from dashboard.store.tokens import add_token, bearer_of
 from dashboard.streams import RELOAD
-from dashboard.web.parts import Callboard
+from dashboard.web.parts import Callboard, now_micros
 from tests.reports import WEBHOOK, report
 from tests.stored import column, sql, store
 
@@ -149,6 +160,36 @@ def test_a_backup_of_nothing_is_refused_and_makes_no_database(tmp_path: Path) ->
     with pytest.raises(CannotRun, match="There is no database at"):
         back_up(settings_of(tmp_path / "empty"), tmp_path / "copy.db")
     assert names(tmp_path / "empty") == []
+
+
+def test_nobody_is_let_in_by_what_was_ended_since_the_backup(here: Settings, tmp_path: Path) -> None:
+    database = Database(here.database_url)
+
+    def let_in(session: Session) -> None:
+        add_account(session, "asha", "no hash", 1)
+        session.flush()
+        account = find_account(session, "asha")
+        assert account is not None
+        assert account.id is not None
+        start_session(session, account.id, "a session", now_micros())
+        add_wall_link(session, "a link", "period=today", now_micros(), made_by="asha")
+        add_token(session, "a token", "crm", EVERYTHING, 1)
+
+    def who_is_in(session: Session) -> tuple[bool, bool, bool]:
+        now = now_micros()
+        signed_in = account_of_session(session, "a session", now)
+        token = bearer_of(session, "a token", now)
+        return signed_in is not None, wall_query(session, "a link") is not None, token is not None
+
+    database.write_now(let_in)
+    assert database.read_now(who_is_in) == (True, True, True)
+    database.close()
+    back_up(here, tmp_path / "copy.db")
+    put_back(here, tmp_path / "copy.db")
+    after = Database(here.database_url)
+    assert after.read_now(who_is_in) == (False, False, False)
+    assert after.read_now(lambda session: find_account(session, "asha")) is not None
+    after.close()
 
 
 def test_what_a_restore_replaces_is_kept_beside_it(here: Settings, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,6 +186,15 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     findings = list(check_tables(Settings(database_url=f"sqlite:///{path}")))
     assert BAD in marks(findings)
     assert "restore a backup" in words(findings) or "does not answer as it should" in words(findings)
+
+
+def test_tables_of_a_newer_version_are_bad_news(tmp_path: Path, migrated_file: Path) -> None:
+    path = tmp_path / "callboard.db"
+    shutil.copyfile(migrated_file, path)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+    found = next(each for each in check_tables(Settings(database_url=f"sqlite:///{path}")) if "9999" in each.words)
+    assert (found.mark, "made by a newer Callboard" in found.words) == (BAD, True)
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_password() -> None:

@@ -121,6 +121,7 @@ async def test_a_token_that_cannot_be_made_is_told_why(guarded: Callboard) -> No
         ("a\x07b", "viewer", "", "all of which can be printed"),
         ("crm", "king", "", "The role must be admin, reviewer, viewer."),
         ("crm", "", "", "The role must be"),
+        ("crm", "admin", "north", "An admin sees every campaign."),
         ("crm", "viewer", "\n".join(map(str, range(101))), "At most 100 campaigns"),
         ("taken", "viewer", "", "There is a token taken already."),
     ):

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import head_of
 from dashboard.doctor.finding import Finding, bad, doubt, good
-from dashboard.migrations import newest_revision
+from dashboard.migrations import is_known, newest_revision
 from dashboard.settings import Settings
 from dashboard.store import condition
 from dashboard.store.calls import changed_since
@@ -63,9 +63,15 @@ def _revision(database: Database, found: str | None, newest: str | None) -> Find
         return good(f"The tables of {database.place} are those of this version.")
     if found is None:
         return doubt(f"{database.place} has no tables yet: the first start makes them.")
+    if not is_known(found):
+        return bad(
+            f"The database {database.place} was made by a newer Callboard (its tables are at {found}): this "
+            "version does not start on it. Start that one again, or put back a backup made before the upgrade: "
+            "`.venv/bin/python -m dashboard restore FILE`."
+        )
     return doubt(
         f"The tables of {database.place} are at {found}, those of this version at {newest}. "
-        "`.venv/bin/python -m dashboard serve` brings them up to date; newer ones it leaves alone, and says so."
+        "`.venv/bin/python -m dashboard serve` brings them up to date."
     )
 
 

@@ -38,7 +38,7 @@ def migrate(database: Database, *, copies: bool = True) -> None:
         revision, head = _revision(connection), scripts.get_current_head()
         if revision == head:
             return
-        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+        if revision is not None and not is_known(revision):
             raise NewerSchema(
                 f"The database {database.place} was made by a newer Callboard (its tables are at {revision}). "
                 "Start that version again, or put back a backup made before the upgrade: "
@@ -59,6 +59,12 @@ def _config() -> Config:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version has heard of such tables: of a newer one's it has not."""
+    scripts = ScriptDirectory.from_config(_config())
+    return revision in {script.revision for script in scripts.walk_revisions()}
 
 
 def newest_revision() -> str | None:

@@ -25,9 +25,16 @@ from dashboard.recordings.keep import Keep
 from dashboard.safekeeping.backup import recordings_beside
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
+from dashboard.store.accounts import end_all_sessions, end_wall_links
 from dashboard.store.recordings import discard_unknown
+from dashboard.store.tokens import end_all_tokens
 
 _ENDINGS = ("", "-wal", "-shm")
+_ANEW = (
+    "Pages that were open before load anew.\n"
+    "Everybody signs in again; shared walls and API tokens have ended: make them anew.\n"
+    "Accounts are as the backup has them, passwords, roles and who was disabled: see `user list`."
+)
 
 
 def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +51,8 @@ def restore(options: argparse.Namespace, settings: Settings, open_database: Call
     """Raises CannotRun, before anything has been changed."""
     if options.in_place:
         database = open_database()
-        database.write_now(partial(begin_epoch, replaced=None))
-        print(f"{database.place} is up to date. Pages that were open before load anew.")
+        database.write_now(partial(_begin_anew, replaced=None))
+        print(f"{database.place} is up to date. {_ANEW}")
         database.close()
         return 0
     if options.file is None:
@@ -69,7 +76,7 @@ def restore(options: argparse.Namespace, settings: Settings, open_database: Call
         raise CannotRun(f"{options.file} could not be restored: {where}.") from problem
     _say_discarded(settings, place)
     print("Whoever was erased since that backup was made is back: erase them again.")
-    print("Start the board again. Pages that were open before load anew.")
+    print(f"Start the board again. {_ANEW}")
     return 0
 
 
@@ -153,7 +160,7 @@ def _make_ready(file: Path, part: Path, replaced: GivenOut | None) -> None:
         if problem := database.read_now(_problem):
             raise CannotRun(f"{file} cannot be restored: {problem}. Nothing was changed; try an older backup.")
         migrate(database, copies=False)
-        database.write_now(partial(begin_epoch, replaced=replaced))
+        database.write_now(partial(_begin_anew, replaced=replaced))
     except SQLAlchemyError as problem:
         raise CannotRun(f"{file} cannot be restored: {cause_of(problem)}. Nothing was changed.") from problem
     finally:
@@ -163,6 +170,14 @@ def _make_ready(file: Path, part: Path, replaced: GivenOut | None) -> None:
         raise CannotRun(f"{part} is held open by another program. Nothing was changed; run this again.")
     with part.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def _begin_anew(session: Session, replaced: GivenOut | None) -> None:
+    """A new epoch; and nobody is let in by a sign-in, a link or a token that may have been ended since the backup."""
+    begin_epoch(session, replaced)
+    end_all_sessions(session)
+    end_wall_links(session)
+    end_all_tokens(session, int(datetime.now(UTC).timestamp() * 1_000_000))
 
 
 def _problem(session: Session) -> str:

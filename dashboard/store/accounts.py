@@ -124,6 +124,10 @@ def end_sessions_of(session: Connection, account: Account) -> None:
     session.execute(delete(Session).where(col(Session.account_id) == account.id))
 
 
+def end_all_sessions(session: Connection) -> None:
+    session.execute(delete(Session))
+
+
 def start_session(session: Connection, account_id: int, token: str, now: int) -> None:
     """Sign a browser in; sessions that have run out are cleared away."""
     session.execute(delete(Session).where(col(Session.created_at) < now - ABSOLUTE_SECONDS * 1_000_000))

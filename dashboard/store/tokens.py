@@ -60,6 +60,10 @@ def end_token(session: Session, token_id: int, now: int) -> str | None:
     return found.name
 
 
+def end_all_tokens(session: Session, now: int) -> None:
+    session.execute(update(ApiToken).where(col(ApiToken.ended_at).is_(None)).values(ended_at=now))
+
+
 def bearer_of(session: Session, token: str, now: int) -> Bearer | None:
     """Who bears this token, unless it was never made or was ended."""
     found = session.exec(

@@ -12,6 +12,17 @@ _SHORTEST_IN_TEXT = 5
 # So long a number is found inside other digits, too; a shorter one only where it stands by itself.
 _UNMISTAKABLE = 8
 _RUN = re.compile(rf"\d(?:[\W_]{{0,8}}\d){{{_SHORTEST_IN_TEXT - 1},}}")
+# A number's own signs; behind others stands an extension, and its digits are no part of it.
+_PART = re.compile(r"[\d\s()+./-]+")
+# What reads as an Indian mobile's number, in one to three groups, is somebody's, whoever's call it is. Between letters
+# it is a part of some identifier.
+_GAP = r"[\s.-]?"
+_MOBILE = re.compile(
+    rf"(?<![^\W_])(?P<code>(?:(?:\d\d)?\d\d{_GAP}|\d)?)"
+    rf"(?P<number>\d{{5}}{_GAP}\d{{5}}|\d{{3}}{_GAP}\d{{3}}{_GAP}\d{{4}}|\d{{4}}{_GAP}\d{{3}}{_GAP}\d{{3}})(?![^\W_])"
+)
+_LOWEST_OF_MOBILES = 6
+_CODES = ("", "0", "91", "0091")
 
 
 def masked(number: str) -> str:
@@ -24,18 +35,20 @@ def masked(number: str) -> str:
 class Mask:
     """Replaces some numbers in any text: with +, 91 or 0 before them, in groups, in any script's digits.
 
-    Numbers that are spoken in words stay as they are.
+    Whatever else reads as an Indian mobile's number is replaced, too. Numbers spoken in words stay as they are.
     """
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self._whole = {number for number in numbers if any(map(str.isdecimal, number))}
-        cores = {_digits(number)[-_CORE_DIGITS:] for number in self._whole}
+        parts = {part for number in self._whole for part in (number, *_PART.findall(number))}
+        cores = {_digits(part)[-_CORE_DIGITS:] for part in parts}
         self._cores = sorted((core for core in cores if len(core) >= _SHORTEST_IN_TEXT), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         if text in self._whole:
             return masked(text)
-        return _RUN.sub(self._mask_run, text) if self._cores else text
+        text = _RUN.sub(self._mask_run, text) if self._cores else text
+        return _MOBILE.sub(_mask_mobile, text)
 
     def _mask_run(self, found: re.Match[str]) -> str:
         """A run of digits, whatever stands between them, with the numbers in it masked."""
@@ -52,6 +65,14 @@ class Mask:
             at += len(core)
             done = places[at - 1] + 1
         return "".join([*parts, run[done:]])
+
+
+def _mask_mobile(found: re.Match[str]) -> str:
+    code, number = found["code"], found["number"]
+    # Other digits right before it make it a part of a longer number.
+    stands_alone = _digits(code) in _CODES or not code[-1].isdecimal()
+    is_mobile = stands_alone and int(number[0]) >= _LOWEST_OF_MOBILES
+    return f"{code}{masked(_digits(number))}" if is_mobile else found[0]
 
 
 def as_it_is(text: str) -> str:

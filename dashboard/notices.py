@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.callkaro.undocumented import KINDS, is_documented
 from dashboard.hours import CallingHours
+from dashboard.masking import Mask
 
 # A report that could not be read is told of for so long; its bytes are kept for good.
 TROUBLE_MINUTES = 60
@@ -19,6 +20,7 @@ TROUBLE_MINUTES = 60
 OF_REPORTS = ("trouble", "arrived", "newcomer")
 NEWCOMER_HOURS = 24
 _MOST_NAMED = 3
+_mask = Mask(())
 _LONGEST_VALUE = 60
 _NEWCOMERS_HREF = "/inbox#undocumented"
 # A target that reports are handed on to is told of once it has failed for so long: it may be restarting.
@@ -129,6 +131,8 @@ def newcomers(found: Sequence[Newcomer], now: datetime) -> Notice | None:
 
 
 def _short(value: str) -> str:
+    # Drawn once for everybody, also for those who see no numbers.
+    value = _mask(value)
     return value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
 
 

@@ -56,13 +56,36 @@ def test_masking_again_changes_nothing(text: str) -> None:
         ('{"phone":9812345678,"age":25}', '{"phone":98•••••678,"age":25}'),
         ("2025-12-19 9812345678", "2025-12-19 98•••••678"),
         ("id98123456781", "id98•••••6781"),
-        ("9812345679 is somebody else's", "9812345679 is somebody else's"),
+        ("5812345679 is an order", "5812345679 is an order"),
+        ("98123456790 has a digit more", "98123456790 has a digit more"),
         ("12000 rupees on 19.12.2025", "12000 rupees on 19.12.2025"),
         ("", ""),
     ],
 )
 def test_only_the_number_is_masked(text: str, shown: str) -> None:
     assert Mask([NUMBER])(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("His brother's is 9812345679.", "His brother's is 98•••••679."),
+        ("+91 70123-45678, 0091 701 234 5678", "+91 70•••••678, 0091 70•••••678"),
+        ("०७०१२३४५६७८", "०70•••••678"),
+        ("12 9812345679 and 129812345679", "12 98•••••679 and 129812345679"),
+        ("order 7012345678901", "order 7012345678901"),
+        ("CA9812345679ab and A_9812345679_b", "CA9812345679ab and A_98•••••679_b"),
+        ("on 7.12.2025 at 10:30:45", "on 7.12.2025 at 10:30:45"),
+    ],
+)
+@pytest.mark.parametrize("numbers", [[], [NUMBER], ["40021"]])
+def test_what_reads_as_a_mobiles_number_is_masked_whoevers_it_is(numbers: list[str], text: str, shown: str) -> None:
+    assert Mask(numbers)(text) == shown
+
+
+@pytest.mark.parametrize("number", ["919812345678;ext=12", "+91 98123 45678 ext. 40021", "sip:919812345678@10.0.0.1"])
+def test_an_extension_does_not_hide_the_number_before_it(number: str) -> None:
+    assert "12345" not in digits_of(Mask([number])("Ring 98123 45678, or 0 9 8 1 2 3 4 5 6 7 8"))
 
 
 def test_a_short_number_is_masked_where_it_stands_alone() -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.calls import micros
 from dashboard.hours import read_calling_hours
-from dashboard.notices import Refusal, Trouble, connection, refused, silence, trouble
+from dashboard.notices import Newcomer, Refusal, Trouble, connection, newcomers, refused, silence, trouble
 
 INDIA = ZoneInfo("Asia/Kolkata")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=INDIA)
@@ -80,3 +80,9 @@ def test_before_the_first_call_the_newest_of_refusal_and_report_is_told() -> Non
     refusal = Refusal(ago(minutes=5), "A report came with a wrong secret.")
     assert "wrong secret" in connection(None, ago(minutes=6), refusal, NOON).words
     assert connection(None, ago(minutes=4), refusal, NOON).kind == "arrived"
+
+
+def test_a_notice_for_everybody_shows_no_number() -> None:
+    notice = newcomers([Newcomer("reason", "CALLED_919822222222", ago(minutes=5))], NOON)
+    assert notice is not None
+    assert "CALLED_9198•••••222, first seen" in notice.words

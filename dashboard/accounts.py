@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,8 +23,13 @@ from dashboard.store.accounts import (
     set_password,
     set_rights,
 )
+from dashboard.store.tokens import tokens
 
 LONGEST_NAME = 100
+# What Unicode counts as letters and signs, and no screen shows: joiners, fillers, variation selectors, empty Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 class Refused(Exception):
@@ -47,8 +53,10 @@ Act = Callable[[Session, Change], str]
 
 def add(session: Session, change: Change) -> str:
     name = change.name
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+    if not _seen(name) or len(name) > LONGEST_NAME or not name.isprintable():
         raise Refused(f"A name has 1 to {LONGEST_NAME} letters, all of which can be printed.")
+    if _seen(name) in audit.NOT_ACCOUNTS or _seen(name).startswith(audit.BEARER_OF):
+        raise Refused(f"The audit log calls something else {name}. Choose another name.")
     if alike := next((line.name for line in accounts(session) if _seen(line.name) == _seen(name)), None):
         raise Refused(f"There is an account {alike} already. Choose another name, or give that one another password.")
     _check(change.rights)
@@ -82,7 +90,11 @@ def shut_out(session: Session, change: Change) -> str:
     except LastAdmin:
         raise Refused(f"{change.name} is the only admin who can sign in. Make another one first.") from None
     _note(session, change, audit.DISABLED)
-    return f"{change.name} cannot sign in any more; open pages end within half a minute."
+    running = [token.name for token in tokens(session) if token.ended_at is None]
+    rest = (
+        f" API tokens are nobody's and go on: end those {change.name} knows ({', '.join(running)})." if running else ""
+    )
+    return f"{change.name} cannot sign in any more; open pages end within half a minute.{rest}"
 
 
 def let_in(session: Session, change: Change) -> str:
@@ -98,7 +110,8 @@ def rights_words(rights: Rights) -> str:
 
 def _seen(name: str) -> str:
     """A name as people read it: of "Asha" and "asha" in the audit log nobody would know who did what."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    shown = _UNSEEN.sub("", unicodedata.normalize("NFKC", name))
+    return " ".join(shown.casefold().split())
 
 
 def _check(rights: Rights) -> None:

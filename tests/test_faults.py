@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import asyncio
 import hashlib
+import shutil
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bench.faults.__main__ import NAMES
 from bench.faults.cuts import version_of
-from bench.faults.ledger import Ledger, Stored, compare
+from bench.faults.ledger import Ledger, Stored, compare, find
 from bench.faults.mutants import ROOT, TESTS, mutants
 from bench.faults.payloads import payloads
 from bench.faults.slow import SMUGGLED, smuggling
@@ -21,7 +25,12 @@ from bench.faults.syscalls import Strikes
 from bench.faults.table import Run, as_markdown
 from bench.faults.ticking import TickingLoop, longest_stall
 from bench.faults.tracing import unsynced_answers, was_injected
+from dashboard.database import Database
+from dashboard.retention import MICROS_A_DAY
+from dashboard.store.bodies import PACKED, keep_packed, next_plain, pack_all
+from tests.reports import report
 from tests.running import RunningBoard
+from tests.stored import NOON, rows, store
 
 CANARY = "http://127.0.0.1:9"
 
@@ -40,6 +49,23 @@ def stored(sid: str, verdict: str = "new", body: bytes | None = None) -> Stored:
 def test_what_was_acknowledged_and_lies_there_is_neither_lost_nor_doubled() -> None:
     found = compare(ledger_of(("a", 200), ("b", 503)), [stored("a"), stored("b")], ["a", "b"])
     assert (found.acknowledged, found.lost, found.doubled, found.is_right) == (1, 0, 0, True)
+
+
+def test_a_report_that_the_board_has_packed_meanwhile_is_not_lost(tmp_path: Path, migrated_file: Path) -> None:
+    shutil.copyfile(migrated_file, tmp_path / "callboard.db")
+    body = report("a", transcription="Agent: Namaste. " * 40)
+    database = Database(f"sqlite:///{tmp_path / 'callboard.db'}")
+    store(database, body)
+    plain = database.read_now(partial(next_plain, before=NOON + MICROS_A_DAY))
+    assert plain is not None
+    database.write_now(partial(keep_packed, ready=pack_all(*plain)))
+    assert [row["packing"] for row in rows(database, "inbox", "packing")] == [PACKED]
+    database.close()
+    board: Any = SimpleNamespace(environment={}, database_file=tmp_path / "callboard.db")
+    for posted, lost in ((body, 0), (body + b" ", 1)):
+        ledger = Ledger()
+        ledger.note("a", posted, 200, 0.1, 1.0)
+        assert find(board, ledger).lost == lost
 
 
 def test_a_load_of_which_nothing_was_acknowledged_has_proved_nothing() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from dashboard.store.bodies import PACKED, unpack
 from tests.running import RunningBoard
 
 LATEST_ANSWER = 4.5
@@ -127,7 +128,7 @@ def compare(ledger: Ledger, stored: Iterable[Stored], calls: Iterable[str], *, i
 
 def find(board: RunningBoard, ledger: Ledger) -> Found:
     """Look for everything that was acknowledged, in the board's own database."""
-    bodies = 'SELECT c.call_sid, i.body, i.verdict FROM inbox i JOIN "call" c ON c.id = i.call_id'
+    bodies = 'SELECT c.call_sid, i.body, i.packing, i.verdict FROM inbox i JOIN "call" c ON c.id = i.call_id'
     calls = 'SELECT call_sid FROM "call"'
     if url := board.environment.get("DASHBOARD_DATABASE_URL", ""):
         with psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:")) as server:
@@ -136,5 +137,11 @@ def find(board: RunningBoard, ledger: Ledger) -> Found:
         with closing(sqlite3.connect(board.database_file)) as file:
             rows, sids = file.execute(bodies).fetchall(), file.execute(calls).fetchall()
             is_sound = file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    stored = [Stored(sid, hashlib.sha256(body or b"").hexdigest(), verdict) for sid, body, verdict in rows]
+    stored = [Stored(sid, _sha_of(body, packing), verdict) for sid, body, packing, verdict in rows]
     return compare(ledger, stored, [sid for (sid,) in sids], is_sound=is_sound)
+
+
+def _sha_of(body: bytes | None, packing: str) -> str:
+    """Of the bytes as they came: after ten minutes the board packs them."""
+    plain = unpack(body) if body is not None and packing == PACKED else body
+    return hashlib.sha256(plain or b"").hexdigest()

@@ -28,6 +28,9 @@ COMMAND_LINE = "command line"
 """Who acts where nobody is signed in: whoever may run commands on the server."""
 THIS_MACHINE = "this machine"
 """The same at the board itself, while it has no account."""
+NOT_ACCOUNTS = (COMMAND_LINE, THIS_MACHINE)
+BEARER_OF = "token "
+"""What stands before the name of a token that acts."""
 
 _LONGEST = 500
 _LOOKED_BACK = 1000

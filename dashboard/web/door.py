@@ -14,6 +14,7 @@ from werkzeug.exceptions import Forbidden
 from dashboard.filters import BadFilter, read_filter, read_limited
 from dashboard.roles import VIEWER, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
+from dashboard.store import audit
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
 from dashboard.store.tokens import bearer_of, note_used
 from dashboard.web.forms import FIELD, STALE, is_own_form
@@ -126,7 +127,7 @@ async def _by_token() -> Response | None:
         return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
     if found.is_due:
         await database.write(partial(note_used, token_id=found.token_id, now=now))
-    g.signed_in = SignedIn(f"token {found.name}", found.rights, NOBODY, is_due=False)
+    g.signed_in = SignedIn(f"{audit.BEARER_OF}{found.name}", found.rights, NOBODY, is_due=False)
     return None
 
 

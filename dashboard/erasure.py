@@ -23,6 +23,7 @@ from dashboard.store.persons import (
     blank_audit,
     blank_unread,
     calls_of,
+    corrected_after,
     count_of,
     digits_of,
     forget_words_with,
@@ -58,6 +59,8 @@ class Erased(NamedTuple):
     """numbers that stay, in calls and where they are quoted, and may be the same person's"""
     is_folded: bool = True
     """whether the bytes are out of the database's log, too"""
+    corrected: Sequence[int] = ()
+    """calls that had the number by an earlier report, and have another one now; they stay"""
 
     @property
     def words(self) -> str:
@@ -72,16 +75,25 @@ class Erased(NamedTuple):
         return ", ".join(parts)
 
     @property
-    def others_sentence(self) -> str:
-        """Which numbers are left alone, and what to do about them; "" where there are none."""
-        if not self.others:
-            return ""
-        more = len(self.others) - _OTHERS_SHOWN
-        shown = ", ".join(self.others[:_OTHERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return (
-            f"Not touched: {shown}. These end in the same digits, and may be the same person's with or without a "
-            "country's code. If one is, erase it, too, as it is written here."
-        )
+    def sentences(self) -> Sequence[str]:
+        """What is left alone, and what to do about it."""
+        found: list[str] = []
+        if self.others:
+            found.append(
+                f"Not touched: {_some(self.others)}. These end in the same digits, and may be the same person's with "
+                "or without a country's code. If one is, erase it, too, as it is written here."
+            )
+        if self.corrected:
+            found.append(
+                f"Not touched: {_some([f'/calls/{call_id}' for call_id in self.corrected])}. An earlier report of each "
+                "had this number, a later one another. If it is the same person's call, erase that number, too."
+            )
+        return found
+
+
+def _some(each: Sequence[str]) -> str:
+    more = len(each) - _OTHERS_SHOWN
+    return ", ".join(each[:_OTHERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(count: int, what: str, rest: str = "") -> str:
@@ -92,12 +104,14 @@ async def find(database: Database, number: str) -> Erased:
     """What `erase` would take away; changes nothing. Raises TooShort."""
     digits = _digits(number)
     spellings, others = await _spellings(database, number)
-    removed = Removed()
+    removed, goes = Removed(), set[int]()
     for ids in await _calls(database, spellings):
         removed = removed.plus(await database.read(partial(count_of, call_ids=ids)))
+        goes.update(ids)
     unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
     lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
-    return Erased(removed, len(unread), len(lines), sorted(others))
+    had = await _quoting(database, partial(corrected_after, number=number), others)
+    return Erased(removed, len(unread), len(lines), sorted(others), corrected=sorted(set(had) - goes))
 
 
 async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
@@ -110,7 +124,8 @@ async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
         removed, line = await database.write(partial(remove, call_ids=ids, before=removed, line=line))
     unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
     lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
-    erased = Erased(removed, len(unread), len(lines), sorted(others))
+    had = await _quoting(database, partial(corrected_after, number=number), others)
+    erased = Erased(removed, len(unread), len(lines), sorted(others), corrected=sorted(set(had)))
     finish = partial(_finish, digits=digits, who=who)
     await database.write(partial(finish, unread=unread, lines=lines, words=erased.words, line=line))
     while await clear_discarded(database, keep):

@@ -73,7 +73,7 @@ def run_erase(database: Database, folder: Path, number: str) -> Erased:
 def test_a_person_goes_from_everywhere_and_nobody_else_does(database: Database, tmp_path: Path, number: str) -> None:
     bodies = fill(database, tmp_path)
     found = asyncio.run(find(database, number))
-    assert found == (Removed(3, 3, 2), 1, 1, [], True)
+    assert found == Erased(Removed(3, 3, 2), 1, 1, [], corrected=[])
     assert len(calls(database, "id")) == 4
     assert run_erase(database, tmp_path, number) == found
     assert calls(database, "id", "customer_number") == [(4, OTHER)]
@@ -114,6 +114,32 @@ def test_another_report_of_an_erased_call_comes_as_a_new_call(database: Database
     assert verdicts(store(database, report("call 0", to=NUMBER, agent="later"))) == ["new"]
     assert calls(database, "id") == [(4,), (5,)]
     assert data(database)[1]["agent"] == "later"
+
+
+def test_a_call_whose_number_a_later_report_corrected_is_told_of_and_left_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    fill(database, tmp_path)
+    store(database, report("corrected", to="+91 87654 32109", call_metadata={"name": "Erasmus"}))
+    store(database, report("corrected", to=OTHER))
+    found = asyncio.run(find(database, NUMBER))
+    assert (found.removed.calls, found.corrected) == (3, [5])
+    assert "Not touched: /calls/5. An earlier report of each had this number" in found.sentences[-1]
+    assert run_erase(database, tmp_path, NUMBER).corrected == [5]
+    assert calls(database, "id") == [(4,), (5,)]
+    assert run_erase(database, tmp_path, OTHER).corrected == []
+    assert calls(database, "id") == []
+
+
+def test_the_number_leaves_the_event_and_the_headers_of_reports_that_told_of_no_call(
+    database: Database, tmp_path: Path
+) -> None:
+    store(database, b'{"event": "number_918765432109", "data": {}}', b'{"event": "whatsapp", "data": {}}')
+    sql(database, "UPDATE inbox SET user_agent = 'phone/918765432109', content_type = 'text/x' WHERE id = 2")
+    assert run_erase(database, tmp_path, NUMBER).unread == 2
+    assert [tuple(row.values()) for row in rows(database, "inbox", "event, content_type, user_agent")] == [
+        ("",) * 3
+    ] * 2
 
 
 def test_longer_numbers_that_end_in_the_same_digits_are_told_of_and_left_alone(
@@ -322,11 +348,11 @@ async def test_a_number_in_place_of_a_word_leaves_the_notices_and_the_inbox_too(
     await client.post(WEBHOOK, data=report("b", to=OTHER, hangup_reason="LINE_BUSY"))
     await app.feed.reach(2, at_most=3)
     app.feed._refresh_notices()
-    assert NUMBER in app.feed.notices
+    assert "87•••••109" in app.feed.notices
     await erase(app.database, app.keep, NUMBER, WHO)
     await app.feed.look()
     app.feed._refresh_notices()
-    assert NUMBER not in app.feed.notices
+    assert "87•••••109" not in app.feed.notices
     assert "LINE_BUSY" in app.feed.notices
     assert NUMBER not in await (await client.get("/inbox")).get_data(as_text=True)
 

@@ -108,8 +108,8 @@ def erase_person(options: argparse.Namespace, open_database: Callable[[], Databa
             found = asyncio.run(erase(database, keep, number, By(audit.COMMAND_LINE, "", _now())))
             print(f"Erased: {found.words}.")
             print(*_after_words(found), sep="\n")
-        if found.others:
-            print(found.others_sentence)
+        for sentence in found.sentences:
+            print(sentence)
     except TooShort as problem:
         raise CannotRun(str(problem)) from problem
     except (SQLAlchemyError, OSError) as problem:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Session
 
+from dashboard.callkaro.report import Report, as_text, read_report
 from dashboard.calls import person_of
 from dashboard.models import Audit, Call, Inbox, Recording, table_of
 from dashboard.store.bodies import body_of
-from dashboard.store.inbox import IGNORED, UNREADABLE
+from dashboard.store.inbox import CHANGED, IGNORED, UNREADABLE
 from dashboard.store.removal import Removed, remove_bodies
 from dashboard.store.undocumented import forget_word, strangers
 
@@ -39,6 +40,7 @@ _OF_NUMBER = (
     .order_by(_call.c.id)
     .limit(CALLS_AT_ONCE)
 )
+_CHANGED_CALLS = select(_inbox.c.call_id).where(_inbox.c.verdict == CHANGED)
 _ABOUT = (
     select(_audit.c.id, _audit.c.about)
     .where(_audit.c.id > bindparam("after"), _audit.c.about != "")
@@ -142,18 +144,48 @@ def unread_quoting(session: Session, after: int, digits: str) -> Quoting | None:
     """Of the next few reports that told of no call, those with this number in them; None when there are no more."""
     statement = (
         select(Inbox)
-        .where(_inbox.c.id > after, _inbox.c.verdict.in_((IGNORED, UNREADABLE)), _inbox.c.body.is_not(None))
+        .where(_inbox.c.id > after, _inbox.c.verdict.in_((IGNORED, UNREADABLE)))
+        .order_by(_inbox.c.id)
+        .limit(CHUNK // 10)
+    )
+    rows = session.scalars(statement).all()
+    return _quoting([(row.id, _all_of(row)) for row in rows], digits) if rows else None
+
+
+def _all_of(row: Inbox) -> str:
+    """Whatever strangers wrote of a report that told of no call."""
+    body = (body_of(row) or b"").decode("utf-8", "replace")
+    return f"{body}\n{row.event}\n{row.content_type}\n{row.user_agent}"
+
+
+def blank_unread(session: Session, ids: Sequence[int]) -> None:
+    """Nothing is left of these but when they came, how large they were, and their hash."""
+    remove_bodies(session, _inbox.c.id.in_(ids))
+    blank = update(_inbox).where(_inbox.c.id.in_(ids)).values(event="", content_type="", user_agent="")
+    session.connection().execute(blank)
+
+
+def corrected_after(session: Session, after: int, number: str) -> Quoting | None:
+    """Of the next few reports of calls that changed, the calls that had this number by them; None when no more come."""
+    statement = (
+        select(Inbox)
+        .where(_inbox.c.id > after, _inbox.c.call_id.in_(_CHANGED_CALLS), _inbox.c.body.is_not(None))
         .order_by(_inbox.c.id)
         .limit(CHUNK // 10)
     )
     rows = session.scalars(statement).all()
     if not rows:
         return None
-    return _quoting([(row.id, (body_of(row) or b"").decode("utf-8", "replace")) for row in rows], digits)
+    person = person_of(number)
+    ids = [row.call_id for row in rows if row.call_id is not None and person in _people_in(row)]
+    return Quoting(rows[-1].id, ids, set())
 
 
-def blank_unread(session: Session, ids: Sequence[int]) -> int:
-    return remove_bodies(session, _inbox.c.id.in_(ids))
+def _people_in(row: Inbox) -> set[int]:
+    """Whose numbers a report's two ends are."""
+    reading = read_report(body_of(row) or b"")
+    data = reading.data if isinstance(reading, Report) else {}
+    return {person_of(as_text(data.get(name))) for name in ("from", "to")}
 
 
 def audit_quoting(session: Session, after: int, digits: str) -> Quoting | None:

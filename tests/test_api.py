@@ -13,6 +13,7 @@ from dashboard.roles import VIEWER, Rights
 from dashboard.web.parts import Callboard
 from tests.cast import enter, enter_cast
 from tests.reports import WEBHOOK, report
+from tests.stored import rows, sql
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 
@@ -131,6 +132,21 @@ async def test_while_the_index_is_loaded_programs_are_asked_to_wait(client: Clie
     app.feed.ready.clear()
     for path in ("/api/calls", "/api/figures"):
         assert "Ask again" in (await read(client, path, 503))["message"]
+
+
+async def test_whoever_reads_calls_is_written_down_once_an_hour(make_app: MakeApp) -> None:
+    app = await make_app(admin_password="open sesame", webhook_secrets=("hush",))
+    await take(app.test_client(), report("a"))
+    cast = await enter_cast(app)
+    before = len(rows(app.database, "audit"))
+    for name in ("ada", "vera"):
+        for path in ("/api/calls", "/api/calls?after_seq=0", "/api/calls/1", "/api/figures"):
+            await read(cast[name], path)
+    lines = [tuple(line.values()) for line in rows(app.database, "audit", "account, action")[before:]]
+    assert lines == [(name, "calls read by the API") for name in ("ada", "vera")]
+    sql(app.database, "UPDATE audit SET at = at - 3601000000")
+    await read(cast["vera"], "/api/calls/1")
+    assert len(rows(app.database, "audit")) == before + 3
 
 
 async def test_numbers_are_masked_for_whom_they_are_not_to_be_seen(make_app: MakeApp) -> None:

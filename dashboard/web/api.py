@@ -11,13 +11,14 @@ from quart.typing import ResponseReturnValue
 from dashboard.database.clock import head_of
 from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches
 from dashboard.render import read_row_key, row_key
+from dashboard.store import audit
 from dashboard.store.calls import changed_since, count_calls, told_by_id
 from dashboard.told import summary_of, whole_of
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 from dashboard.web.plain import refuse, starting
-from dashboard.web.visitor import asked_for, rights
+from dashboard.web.visitor import asked_for, is_written_down, rights, write_down
 
 blueprint = Blueprint("api", __name__)
 
@@ -44,6 +45,7 @@ async def list_calls() -> ResponseReturnValue:
         return refuse(400, "Give either before, or after_seq, not both.")
     if refusal := starting():
         return refusal
+    await _note_read()
     return await (_changed(wanted, limit) if "after_seq" in request.args else _newest(wanted, limit))
 
 
@@ -94,6 +96,7 @@ async def show_call(call_id: int) -> ResponseReturnValue:
     found = await board().database.read(partial(told_by_id, ids=[call_id], with_data=True)) if call_id < 2**63 else []
     if not found or not is_within(found[0].row.campaign, rights().campaigns):
         return refuse(404, "There is no such call on this board.")
+    await _note_read()
     return _json(whole_of(found[0], sees_numbers=rights().sees_numbers))
 
 
@@ -122,6 +125,13 @@ async def show_figures() -> ResponseReturnValue:
             "seq": feed.head,
         }
     )
+
+
+async def _note_read() -> None:
+    """An export in small pieces is one, too; a program that asks every minute is told of once an hour."""
+    read = audit.READ_BY_API, "/api/calls"
+    if not await is_written_down(*read):
+        await write_down(*read)
 
 
 def _asked_for(*beside: str) -> CallFilter:

@@ -17,8 +17,8 @@ from dashboard.store.calls import rows_by_id
 from dashboard.store.recordings import recording_of
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.openings import Who, open_to
-from dashboard.web.parts import board, now_micros
-from dashboard.web.visitor import name_in_audit, rights, write_down
+from dashboard.web.parts import board
+from dashboard.web.visitor import is_written_down, rights, write_down
 
 blueprint = Blueprint("recordings", __name__)
 
@@ -26,8 +26,6 @@ blueprint = Blueprint("recordings", __name__)
 _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
 # Whoever asks for what begins later than this may be seeking in what he has opened: a few seconds in.
 _OPENING_BYTES = 64 * 1024
-# A player may stay open for longer; then seeking on is told once more.
-_HEARD_MICROS = 3600 * 1_000_000
 
 
 @blueprint.get("/calls/<int:call_id>/recording")
@@ -50,8 +48,9 @@ async def recording(call_id: int) -> ResponseReturnValue:
         return Response(b"", 416, headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"})
     is_seeking = response.status_code == 206 and (response.content_range.start or 0) >= _OPENING_BYTES
     # A browser opens it with the call's page; who seeks on in what he has opened is not told of again.
-    if request.method == "GET" and not (is_seeking and await _is_noted(call_id)):
-        await write_down(audit.RECORDING_OPENED, f"/calls/{call_id}")
+    opened = audit.RECORDING_OPENED, f"/calls/{call_id}"
+    if request.method == "GET" and not (is_seeking and await is_written_down(*opened)):
+        await write_down(*opened)
     response.headers["Accept-Ranges"] = "bytes"
     # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
     response.headers["Cache-Control"] = NOT_STORED
@@ -67,15 +66,3 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recordi
         if not rows or not is_within(rows[0].campaign, campaigns):
             return None
     return recording_of(session, call_id)
-
-
-async def _is_noted(call_id: int) -> bool:
-    """Whether the audit log has it that whoever asks has opened this recording, not long ago."""
-    look = partial(
-        audit.is_noted,
-        since=now_micros() - _HEARD_MICROS,
-        account=name_in_audit(),
-        action=audit.RECORDING_OPENED,
-        about=f"/calls/{call_id}",
-    )
-    return await board().database.read(look)

@@ -20,6 +20,8 @@ from dashboard.web.visits import NOBODY
 
 COOKIE = "callboard_session"
 SECURE_COOKIE = "__Host-callboard_session"
+# What goes on and on is told of once an hour: a recording that is played, a program that asks again and again.
+_LATELY_MICROS = 3600 * 1_000_000
 
 
 def cookie_name() -> str:
@@ -73,6 +75,13 @@ async def write_down(action: str, about: str) -> None:
         audit.note, now=now_micros(), account=name_in_audit(), action=action, about=about, address=visitor_address()
     )
     await board().database.write(line)
+
+
+async def is_written_down(action: str, about: str) -> bool:
+    """Whether the audit log has had such a line about whoever asks within the last hour."""
+    since, account = now_micros() - _LATELY_MICROS, name_in_audit()
+    look = partial(audit.is_noted, since=since, account=account, action=action, about=about)
+    return await board().database.read(look)
 
 
 def name_in_audit() -> str:

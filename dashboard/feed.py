@@ -248,7 +248,7 @@ class Feed:
         self._newcomers = (newcomers + rest)[:_MOST_NEWCOMERS]
 
     def _take_in(self, rows: list[CallRow | Gone], head: int) -> None:
-        frames = [Frame(row, row.facts, self._draw) for row in rows]
+        frames = [Frame(row, row.facts, self._draw, self._campaign_of(row.id)) for row in rows]
         self.index.load(frame.facts for frame in frames if frame.facts)
         for row in rows:
             if isinstance(row, Gone):
@@ -259,6 +259,9 @@ class Feed:
                 self.lag.observe((row.received_at - ended_at) / 1_000_000)
         self.ring.extend(frames)
         self.head = head
+
+    def _campaign_of(self, call_id: int) -> str | None:
+        return self.index.facts(call_id).campaign if call_id in self.index else None
 
     def _announce(self) -> None:
         wait = FIGURES_PAUSE_SECONDS - (time.monotonic() - self._figures_at)

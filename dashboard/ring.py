@@ -24,6 +24,8 @@ class Frame:
     facts: Facts | None
     """None of a call that is no more: it is only ever dropped."""
     draw: Renderer = field(repr=False)
+    was: str | None = None
+    """The campaign that the call had before, where there was a call and that is known."""
 
     @cached_property
     def show(self) -> bytes:

@@ -22,7 +22,7 @@ from dashboard import machine
 from dashboard.database import Database
 from dashboard.database.clock import head_of
 from dashboard.feed import TRY_AGAIN_SECONDS, Feed
-from dashboard.filters import CallFilter, matches
+from dashboard.filters import CallFilter, is_within, matches
 from dashboard.render import Renderer
 from dashboard.ring import Frame
 from dashboard.sse import sse_comment, sse_frame
@@ -312,7 +312,7 @@ class Streams:
             facts = frame.facts
             if facts and (wanted.is_bare or matches(facts, wanted, today=today, timezone=timezone)):
                 parts.append(frame.show_masked if view.is_masked else frame.show)
-            elif frame.row.created_seq <= cursor:
+            elif frame.row.created_seq <= cursor and _may_have_known(wanted, frame):
                 # The page may be showing it: it no longer belongs there.
                 parts.append(frame.drop)
         if parts and frames[-1].row.seq != upto:
@@ -333,3 +333,11 @@ class Streams:
     async def _until_over(self, visit: Visit) -> None:
         while not self._is_over(visit):
             await self.feed.moved.wait()
+
+
+def _may_have_known(wanted: CallFilter, frame: Frame) -> bool:
+    """Whether a page of this limit may have heard of the call: of others it is not told that they change.
+
+    The table does not say what a call was: a page that is back after a restart may be told an id that it never had.
+    """
+    return frame.was is None or is_within(frame.was, wanted.scope)

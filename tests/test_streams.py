@@ -220,6 +220,21 @@ async def test_a_call_that_leaves_a_limit_leaves_the_page_and_one_outside_never_
     await page.until(lambda page: not page.rows and page.figures["calls"] == 0)
 
 
+async def test_of_calls_outside_a_limit_not_even_a_change_is_told(database: Database, streams: Streams) -> None:
+    await put(database, call("Asha", batchId="north"), call("Bina", batchId="south"))
+    await streams.feed.reach(await database.read(head_of), 5)
+    stream = streams.follow(CallFilter(scope=("north",)), streams.feed.head)
+    await anext(stream)
+    told_of = b""
+    await put(database, call("Bina", batchId="south", agent="another"))
+    await put(database, call("Bina", batchId="east"))
+    await put(database, call("Asha", batchId="south"))
+    async with asyncio.timeout(5):
+        while b'id="call-1" data-gone' not in told_of:
+            told_of += await anext(stream)
+    assert b"call-2" not in told_of
+
+
 async def test_a_call_that_came_and_left_while_nobody_looked_is_not_shown(database: Database, streams: Streams) -> None:
     await put(database, call("Asha", batchId="north"))
     await Page(streams).until(lambda page: page.rows)

@@ -20,9 +20,11 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boards]:
 @pytest.mark.parametrize(
     ("width", "scheme", "addresses"),
     [
-        (390, "light", OF_EVERY_WIDTH + OTHERS),
+        (390, "light", OF_EVERY_WIDTH),
+        (390, "light", OTHERS),
         (900, "dark", OF_EVERY_WIDTH),
-        (1440, "dark", OF_EVERY_WIDTH + OTHERS),
+        (1440, "dark", OF_EVERY_WIDTH),
+        (1440, "dark", OTHERS),
         (1920, "light", OF_EVERY_WIDTH),
     ],
 )

@@ -43,6 +43,8 @@ PAUSE_SECONDS = 0.05
 FIGURES_PAUSE_SECONDS = 0.25
 BEAT_SECONDS = 10.0
 TRY_AGAIN_SECONDS = 0.5
+# A page that is a call short is better than one that does not come: its stream brings the call.
+REACH_SECONDS = 0.2
 
 
 _COUNTED = CallFilter(figure=("calls",))
@@ -172,10 +174,10 @@ class Feed:
             if len(rows) < _CHUNK:
                 return
 
-    async def reach(self, seq: int, at_most: float = 0.2) -> None:
+    async def reach(self, seq: int, at_most: float | None = None) -> None:
         """Wait a moment for the index to have all up to `seq`, so that after a 200 the next page shows the call."""
         try:
-            async with asyncio.timeout(at_most):
+            async with asyncio.timeout(REACH_SECONDS if at_most is None else at_most):
                 while self.head < seq and not self.closing:
                     await self.moved.wait()
         except TimeoutError:

@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from quart.typing import TestClientProtocol
 
+from dashboard import feed
 from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.migrations import migrate
@@ -25,6 +26,12 @@ from tests.running import RunningBoard
 # How long an example takes is the machine's doing: on a busy one any may take more than Hypothesis allows by itself.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page waits for the call that was just stored, however busy the machine is."""
+    monkeypatch.setattr(feed, "REACH_SECONDS", 10.0)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -17,7 +17,9 @@ from dashboard.__main__ import main
 from dashboard.database import Database
 from dashboard.models import Session
 from dashboard.passwords import SHORTEST, BadPassword, hash_password, matches
+from dashboard.roles import EVERYTHING
 from dashboard.store.accounts import find_account, start_session
+from dashboard.store.tokens import add_token
 from tests.stored import rows
 
 User = Callable[..., tuple[int, str, str]]
@@ -74,6 +76,13 @@ def test_accounts_are_listed_with_what_became_of_them(file: Database, user: User
 
 def test_a_board_without_accounts_says_how_to_make_one(user: User) -> None:
     assert user("list") == (0, "There is no account yet. To make one: user add NAME.\n", "")
+
+
+def test_whoever_disables_somebody_hears_of_the_tokens_that_go_on(file: Database, user: User) -> None:
+    file.write_now(partial(add_token, token="a token", name="crm", rights=EVERYTHING, now=1))
+    code, said, _ = user("disable", "bina")
+    assert code == 0
+    assert "API tokens are nobody's and go on: end those bina knows (crm)." in said
 
 
 @pytest.mark.parametrize("action", ["passwd", "disable"])

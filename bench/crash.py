@@ -59,9 +59,11 @@ class Found:
 class Load:
     """Clients that post one report after the other, each of another call, until their connection breaks."""
 
-    def __init__(self, port: int, ledger: Ledger, name: str) -> None:
+    def __init__(self, port: int, ledger: Ledger, name: str, at_least: int = 1) -> None:
+        """`is_under_way` once so many of them were answered."""
         self.port, self.ledger, self.name = port, ledger, name
-        self.first_answer = threading.Event()
+        self.answers_due = len(ledger.acknowledged) + at_least
+        self.is_under_way = threading.Event()
         self.threads = [threading.Thread(target=self._send, args=[number], daemon=True) for number in range(SENDERS)]
         for thread in self.threads:
             thread.start()
@@ -85,18 +87,27 @@ class Load:
             if status == 200:
                 self.ledger.acknowledged.add(sid)
                 self.ledger.unanswered.discard(sid)
-                self.first_answer.set()
+                if len(self.ledger.acknowledged) >= self.answers_due:
+                    self.is_under_way.set()
             else:
                 self.ledger.refused.append(status)
 
 
 def crash(
-    board: RunningBoard, ledger: Ledger, name: str, lives: tuple[float, float] = (SHORTEST_LIFE, LONGEST_LIFE)
+    board: RunningBoard,
+    ledger: Ledger,
+    name: str,
+    lives: tuple[float, float] = (SHORTEST_LIFE, LONGEST_LIFE),
+    *,
+    at_least: int = 1,
 ) -> Found:
-    """One round: load, kill -9 at a random moment of `lives` seconds, compare. The board is down afterwards."""
-    load = Load(board.port, ledger, name)
-    if not load.first_answer.wait(10):
-        raise RuntimeError(f"no report was answered: {board.log.read_text()[-1000:]}")
+    """One round: load, kill -9 at a random moment of `lives` seconds, compare. The board is down afterwards.
+
+    These seconds begin with the first answer, or with the answer that is number `at_least` of the round.
+    """
+    load = Load(board.port, ledger, name, at_least)
+    if not load.is_under_way.wait(10):
+        raise RuntimeError(f"too few reports were answered: {board.log.read_text()[-1000:]}")
     time.sleep(random.uniform(*lives))
     board.kill()
     load.join()

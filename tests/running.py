@@ -40,8 +40,10 @@ class RunningBoard:
         self.port = free_port()
         self.log = folder / "serve.log"
         outside = {name: value for name, value in os.environ.items() if not name.startswith("DASHBOARD_")}
+        # Without PYTHONDONTWRITEBYTECODE, which our terminals may have set: every start would compile the whole board.
+        ours = ("PORT", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
         self.environment = (
-            {name: value for name, value in outside.items() if name not in ("PORT", "DATABASE_URL")}
+            {name: value for name, value in outside.items() if name not in ours}
             | {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_BIND": f"127.0.0.1:{self.port}"}
             | environment
         )

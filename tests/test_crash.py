@@ -21,9 +21,9 @@ def test_every_acknowledged_call_survives_kill_9_exactly_once(
             recover(board, ledger)
             # What was not answered was sent again, and is there once as well.
             assert ledger.unanswered == set()
-        found = crash(board, ledger, f"round {number}")
+        found = crash(board, ledger, f"round {number}", at_least=30)
         assert (found.lost, found.doubled, found.is_sound) == (0, 0, True)
         assert found.stored <= found.acknowledged + len(ledger.unanswered)
     assert ledger.refused == []
-    assert len(ledger.acknowledged) > 50
+    assert len(ledger.acknowledged) >= 60
     assert "; 0 rows were not" in rebuild(board)

@@ -50,7 +50,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def next_version(scripts: Path, text: str = ADDS_A_COLUMN) -> None:
-    (scripts / "versions" / "next.py").write_text(text)
+    (scripts / "versions" / "9999_next.py").write_text(text)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_the_copy_put_in_place_of_the_database_is_that_database_again(old: Datab
     migrate(old)
     old.close()
     file.with_name("callboard-before-9999.db").replace(file)
-    (scripts / "versions" / "next.py").unlink()
+    (scripts / "versions" / "9999_next.py").unlink()
     restored = Database(f"sqlite:///{file}")
     migrate(restored)
     store(restored, report("after"))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,10 +30,12 @@ from dashboard.callkaro.report import (
     as_seconds,
     as_text,
     as_try,
+    read_json,
     read_report,
     read_time,
     storable,
 )
+from tests.hostile import hostile_body
 from tests.reports import DOCUMENTED, data_of, report
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -201,6 +207,52 @@ def test_whatever_the_fields_hold_the_report_is_read_and_nothing_changes_on_the_
     known = CallReport.model_validate(read)
     known.model_dump_json().encode()
     assert known.started_at(KOLKATA) is None or known.time
+
+
+def outcome(read: Callable[[], object]) -> str:
+    try:
+        return repr(read())
+    except json.JSONDecodeError as problem:
+        return str(problem)
+    except RecursionError:
+        return "too deep"
+
+
+@given(
+    st.integers(0, 10**6).map(lambda number: hostile_body(5, number))
+    | st.text(alphabet='[]{}",: \n\\u0d8e1NaN-.truefalsenull', max_size=40).map(str.encode)
+)
+def test_what_is_read_in_pieces_is_read_as_in_one(body: bytes) -> None:
+    text = body.decode("utf-8", "replace")
+    in_one = outcome(lambda: read_json(text))
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr("dashboard.callkaro.report._MANY", 0)
+        assert outcome(lambda: read_json(text)) == in_one
+
+
+def test_others_have_their_turns_while_half_a_million_lists_are_read() -> None:
+    text, turns, is_read = f"[{','.join(['[]'] * 500_000)}]", 0, threading.Event()
+
+    def take_turns() -> None:
+        nonlocal turns
+        while not is_read.is_set():
+            turns += 1
+            time.sleep(0)
+
+    other = threading.Thread(target=take_turns)
+    other.start()
+    # Whoever listens to the collector, as Hypothesis does, runs Python in the midst of reading: that gave turns too.
+    gc.disable()
+    try:
+        before = turns
+        lists = read_json(text)
+        during = turns - before
+    finally:
+        gc.enable()
+        is_read.set()
+        other.join()
+    assert lists == [[]] * 500_000
+    assert during > 10
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dashboard.simulator import demo
 from dashboard.simulator.board import Refused
 from dashboard.simulator.board_process import free_address
+from dashboard.simulator.demo import demo
 
 CEILING_SECONDS = 20
 SMALL_BOARD = """

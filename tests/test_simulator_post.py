@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.simulator import SimulateOptions, add_simulate_arguments, options_from, simulate
 from dashboard.simulator.board import AT_ONCE
-from dashboard.simulator.post import GIVE_UP_AFTER
+from dashboard.simulator.options import SimulateOptions, add_simulate_arguments, options_from
+from dashboard.simulator.post import GIVE_UP_AFTER, simulate
 
 EMPTY = b'{"calls": 0, "simulated": 0}'
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.simulator import Story, oddities
+from dashboard.simulator import oddities
 from dashboard.simulator.cast import AGENTS, CAMPAIGNS, NUMBERS, names_of_ids
 from dashboard.simulator.conversations import CLIPS, CONVERSATIONS, WRONG_NUMBER, Conversation
 from dashboard.simulator.outcomes import MOST_SECONDS, NEVER_DIALLED
+from dashboard.simulator.story import Story
 
 NOON = datetime.fromisoformat("2026-03-02 12:00:00")
 FIELDS = {

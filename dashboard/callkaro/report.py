@@ -10,6 +10,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
+from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # How an unstorable character can stand in a body but for the raw NUL: as an escape of NUL or of a surrogate.
 _ESCAPED_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _CONTAINERS = frozenset({dict, list})
+# Of quotes and brackets. With more, text is read in pieces: in one, every other thread would wait a tenth of a second.
+_MANY = 100_000
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?")
 
 JSON = Any
@@ -161,7 +164,7 @@ def read_report(body: bytes) -> Report | Ignored | Unreadable:
     except UnicodeDecodeError as problem:
         return Unreadable(f"The body is not UTF-8 text: byte {problem.start} cannot be decoded.")
     try:
-        document = _clean(_DECODER.decode(text), body)
+        document = _clean(read_json(text), body)
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, column {problem.colno}"
         return Unreadable(f"The body is not JSON: {problem.msg} at {where}." if text else "The body is empty.")
@@ -177,6 +180,15 @@ def read_report(body: bytes) -> Report | Ignored | Unreadable:
     if event in (None, "") and not isinstance(data, dict):
         return Unreadable("The body has neither an `event` nor a `data` object.")
     return Ignored(as_key(event))
+
+
+def read_json(text: str) -> JSON:
+    """The value that JSON text stands for; what Python could not hold or a database not store is kept as its text.
+
+    Raises json.JSONDecodeError, and RecursionError for what nests too deep.
+    """
+    has_many = len(text) > _MANY and text.count('"') + text.count("[") + text.count("{") > _MANY
+    return (_IN_PIECES if has_many else _DECODER).decode(text)
 
 
 def read_time(text: str, zone: ZoneInfo) -> datetime | None:
@@ -204,6 +216,20 @@ def _read_float(digits: str) -> float | str:
 
 # NaN, Infinity and 1e999 are not JSON, but senders written in Python send them: kept as the text that came.
 _DECODER = json.JSONDecoder(strict=False, parse_int=_read_int, parse_float=_read_float, parse_constant=str)
+
+
+def _scan(text: str, at: int) -> Any:
+    match text[at : at + 1]:
+        case "{":
+            return JSONObject((text, at + 1), False, _scan, None, None)
+        case "[":
+            return JSONArray((text, at + 1), _scan)
+    return _DECODER.scan_once(text, at)  # type: ignore[attr-defined]
+
+
+# Reads the same, but goes through objects and lists in Python: between two steps other threads have their turn.
+_IN_PIECES = json.JSONDecoder()
+_IN_PIECES.scan_once = _scan  # type: ignore[attr-defined]
 
 
 def _clean(document: JSON, body: bytes) -> JSON:

@@ -1,4 +1,7 @@
-"""What only PostgreSQL needs: sessions with limits, lines that can be hung up, and news from other processes."""
+"""What only PostgreSQL needs: sessions with limits, lines that can be hung up, and news from other processes.
+
+Its driver is loaded where it is used: a board on SQLite starts without, and reports wait for a start.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, event, text
 from sqlmodel import create_engine
 
 from dashboard.database.clock import CHANNEL
 
-Line = psycopg.Connection[Any]
+if TYPE_CHECKING:
+    import psycopg
+
+    Line = psycopg.Connection[Any]
 
 
 def engine_of(url: URL, *, writes: bool, connections: int, opened: Callable[[Line], None]) -> Engine:
@@ -53,6 +58,8 @@ def hang_up(lines: Iterable[Line]) -> None:
     A PostgreSQL that stands still acknowledges every byte and never answers: no timeout of its own or of the network's
     ends such a wait, and the thread in it would wait for ever.
     """
+    import psycopg
+
     for line in lines:
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(line.fileno())) as connection:
             connection.shutdown(socket.SHUT_RDWR)
@@ -67,6 +74,8 @@ def wait_long(connection: Connection, seconds: int) -> None:
 
 def listen(url: URL, heard: Callable[[], None], closing: Event) -> None:
     """Call `heard` whenever somebody tells of news, until `closing`; a database that is away is tried again."""
+    import psycopg
+
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     while not closing.is_set():
         try:

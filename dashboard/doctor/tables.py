@@ -14,7 +14,7 @@ from sqlmodel import Session
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import head_of
 from dashboard.doctor.finding import Finding, bad, doubt, good
-from dashboard.migrations import is_known, newest_revision
+from dashboard.migrations import is_known, newest_revision, revision_of
 from dashboard.settings import Settings
 from dashboard.store import condition
 from dashboard.store.calls import changed_since
@@ -38,7 +38,7 @@ def check_tables(settings: Settings) -> Iterator[Finding]:
         yield doubt("There is no database yet: the first start makes it.")
         return
     try:
-        found, newest = database.read_now(condition.revision), newest_revision()
+        found, newest = database.read_now(lambda session: revision_of(session.connection())), newest_revision()
         yield _revision(database, found, newest)
         yield from _of_sqlite(database) if database.is_sqlite else _of_postgres(database)
         if found == newest:
@@ -58,7 +58,7 @@ def _is_there(url: str) -> bool:
     return scheme != "sqlite" or Path(path.partition("?")[0]).exists()
 
 
-def _revision(database: Database, found: str | None, newest: str | None) -> Finding:
+def _revision(database: Database, found: str | None, newest: str) -> Finding:
     if found == newest:
         return good(f"The tables of {database.place} are those of this version.")
     if found is None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from dashboard.database import Database
 from dashboard.migrations.backup import NotCopied, keep_copy
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = ["NewerSchema", "NotCopied", "migrate"]
 
@@ -32,10 +32,8 @@ def migrate(database: Database, *, copies: bool = True) -> None:
 
     A SQLite file that holds tables is copied first, unless it is a copy itself. Raises NewerSchema, NotCopied.
     """
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
     with database.upgrade(lock=_LOCK) as connection:
-        revision, head = _revision(connection), scripts.get_current_head()
+        revision, head = revision_of(connection), newest_revision()
         if revision == head:
             return
         if revision is not None and not is_known(revision):
@@ -44,29 +42,43 @@ def migrate(database: Database, *, copies: bool = True) -> None:
                 "Start that version again, or put back a backup made before the upgrade: "
                 ".venv/bin/python -m dashboard restore FILE"
             )
-        if copies and database.is_sqlite and head and inspect(connection).get_table_names():
+        if copies and database.is_sqlite and inspect(connection).get_table_names():
             copy = keep_copy(database, head)
             log.info("The tables of %s change now. As it was before, it is kept in %s.", database.place, copy)
+        # Here and not above: a start that finds its tables made does without Alembic, and reports wait for that start.
+        from alembic import command
+
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     return config
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def revision_of(connection: Connection) -> str | None:
+    """What the tables are at; None where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
 def is_known(revision: str) -> bool:
     """Whether this version has heard of such tables: of a newer one's it has not."""
-    scripts = ScriptDirectory.from_config(_config())
-    return revision in {script.revision for script in scripts.walk_revisions()}
+    return revision in _revisions()
 
 
-def newest_revision() -> str | None:
+def newest_revision() -> str:
     """What the tables of this version are at."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return max(_revisions())
+
+
+def _revisions() -> list[str]:
+    # By name: the scripts are numbered, each file after its revision.
+    return [script.stem.partition("_")[0] for script in (SCRIPTS / "versions").glob("[0-9]*.py")]

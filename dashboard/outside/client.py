@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+# httpcore's, which is loaded in the midst of the first recording otherwise: the loop stood still for half a second.
+import anyio._backends._asyncio  # noqa: F401
 import httpcore
 
 from dashboard.crew import Crew

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import time
 
-from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import Session
 
 _TIMES = 5
-
-
-def revision(session: Session) -> str | None:
-    """What the tables are at; None where there are none."""
-    return MigrationContext.configure(session.connection()).get_current_revision()
 
 
 def sqlite_faults(session: Session) -> list[str]:

@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from sqlalchemy import Dialect, bindparam, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
-from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreadable
+from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreadable, read_json
 from dashboard.callkaro.undocumented import undocumented_in
 from dashboard.calls import call_sid_of, columns_of, merge, try_of
 from dashboard.database.clock import tick
@@ -169,7 +169,7 @@ def _known_calls(session: Session, sids: set[str]) -> dict[str, dict[int, KnownC
         rows = session.connection().execute(_KNOWN, {"sids": list(sids)})
         for call_id, sid, try_count, received_at, created_seq, seq, data, url in rows:
             known.setdefault(sid, {})[try_count] = KnownCall(
-                call_id, sid, try_count, received_at, created_seq, seq, from_json(data), recording_url=url
+                call_id, sid, try_count, received_at, created_seq, seq, read_json(data), recording_url=url
             )
     return known
 

@@ -123,7 +123,7 @@ async def _serve_app(app: Callboard, settings: Settings) -> None:
     # comes early: of a million new objects it took a tenth of a second.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 2, 1000)
+    gc.set_threshold(50_000, 2, 100)
     _greet(settings)
     await serve(app, sockets, on_stop=partial(stop, app))
 

@@ -12,14 +12,17 @@ from typing import Any
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from quart.typing import TestClientProtocol
 
-from dashboard import feed
+from dashboard import feed, passwords
 from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.migrations import migrate
 from dashboard.settings import Settings
+from dashboard.web import account
 from dashboard.web.parts import Callboard
+from dashboard.web.slowdown import Slowdown
 from tests.postgres import postgres, postgres_url  # noqa: F401  (fixtures)
 from tests.running import RunningBoard
 
@@ -32,6 +35,16 @@ hypothesis.settings.load_profile("suite")
 def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page waits for the call that was just stored, however busy the machine is."""
     monkeypatch.setattr(feed, "REACH_SECONDS", 10.0)
+
+
+@pytest.fixture
+def cheap_sign_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong passwords of one test are not those of another, and a password costs a test next to nothing."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    # One that somebody has waited for belongs to that test's event loop.
+    monkeypatch.setattr(account, "_checks", asyncio.Semaphore(2))
+    monkeypatch.setattr(account, "_wrong_by_address", Slowdown(most=10, seconds=60))
+    monkeypatch.setattr(account, "_wrong_by_name", Slowdown(most=60, seconds=60))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

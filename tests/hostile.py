@@ -360,6 +360,7 @@ HEAVY: dict[str, Callable[[Random], Object]] = {
     "many_chat_entries": _many_chat_entries,
     "many_functions": _many("functions_called", "[", lambda n: "0", "]", 900_000),
     "many_empty_lists": _many("functions_called", "[", lambda n: "[]", "]", 600_000),
+    "many_constants": _many("functions_called", "[", lambda n: "NaN", "]", 450_000),
     "many_variables": _many("post_call", "{", lambda n: f'"v{n}":{n}', "}", 120_000),
     "many_details": _many("post_call_detail", "{", lambda n: f'"v{n}":{{}}', "}", 120_000),
     "much_metadata": _many("call_metadata", "{", lambda n: f'"{n}":""', "}", 150_000),

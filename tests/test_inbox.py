@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from dashboard.database import Database
 from dashboard.database.clock import head_of
+from dashboard.store import inbox
 from tests.reports import report
 from tests.stored import calls, column, data, rows, store, told, verdicts
 
@@ -61,6 +64,17 @@ def test_a_later_value_wins_key_by_key_and_nothing_is_blanked(database: Database
             "batchId": "b",
         }
     ]
+
+
+def test_tries_are_merged_alike_whether_a_batch_has_leisure_to_read_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "_MOST_AT_LEISURE", 150)
+    odd = [[], {}, 1.5, "NaN", -0.0, 10**17, "é\U0001f469"]
+    store(database, *(told(callSid="a", try_count=number, functions_called=odd) for number in range(4)))
+    store(database, *(told(callSid="a", try_count=number, agent="later") for number in range(4)))
+    call = {"callSid": "a", "functions_called": odd, "agent": "later"}
+    assert data(database) == [call | {"try_count": number} for number in range(4)]
 
 
 def test_false_and_nought_are_values(database: Database) -> None:

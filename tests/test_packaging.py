@@ -93,6 +93,13 @@ def test_every_package_that_the_board_imports_is_declared() -> None:
     assert declared - needed == {"tzdata"}
 
 
+def test_a_start_loads_what_it_needs_and_no_more() -> None:
+    # Reports wait while a board starts.
+    words = "import dashboard.__main__, sys; print([name for name in sys.argv[1:] if name in sys.modules])"
+    named = ("alembic", "psycopg", "httpx", "anyio._backends._asyncio")
+    assert _run("-c", words, *named, cwd=REPO).strip() == "['anyio._backends._asyncio']"
+
+
 def test_the_wheel_carries_the_version_that_the_package_states(wheel: Path, installed: Path) -> None:
     stated = _run("-c", "import dashboard; print(dashboard.__version__)", cwd=installed, path=installed)
     assert wheel.name.startswith(f"callboard-{stated.strip()}-")

@@ -27,7 +27,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # How an unstorable character can stand in a body but for the raw NUL: as an escape of NUL or of a surrogate.
 _ESCAPED_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _CONTAINERS = frozenset({dict, list})
-# Of quotes and brackets. With more, text is read in pieces: in one, every other thread would wait a tenth of a second.
+# Of objects, lists and keys. With more, text is read in pieces: in one, half a million kept every other thread waiting
+# for a tenth of a second.
 _MANY = 100_000
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?")
 
@@ -187,7 +188,7 @@ def read_json(text: str) -> JSON:
 
     Raises json.JSONDecodeError, and RecursionError for what nests too deep.
     """
-    has_many = len(text) > _MANY and text.count('"') + text.count("[") + text.count("{") > _MANY
+    has_many = len(text) > _MANY and text.count("{") + text.count("[") + text.count('":') > _MANY
     return (_IN_PIECES if has_many else _DECODER).decode(text)
 
 
@@ -214,8 +215,13 @@ def _read_float(digits: str) -> float | str:
     return number if math.isfinite(number) else digits
 
 
+def _read_constant(name: str) -> str:
+    # Not `str` itself: at a function in Python other threads have their turn, in the midst of a long list of these too.
+    return name
+
+
 # NaN, Infinity and 1e999 are not JSON, but senders written in Python send them: kept as the text that came.
-_DECODER = json.JSONDecoder(strict=False, parse_int=_read_int, parse_float=_read_float, parse_constant=str)
+_DECODER = json.JSONDecoder(strict=False, parse_int=_read_int, parse_float=_read_float, parse_constant=_read_constant)
 
 
 def _scan(text: str, at: int) -> Any:
@@ -227,7 +233,8 @@ def _scan(text: str, at: int) -> Any:
     return _DECODER.scan_once(text, at)  # type: ignore[attr-defined]
 
 
-# Reads the same, but goes through objects and lists in Python: between two steps other threads have their turn.
+# Reads the same, as deep as is taken, but goes through objects and lists in Python: between two steps other threads
+# have their turn.
 _IN_PIECES = json.JSONDecoder()
 _IN_PIECES.scan_once = _scan  # type: ignore[attr-defined]
 

@@ -58,9 +58,10 @@ def hang_up(lines: Iterable[Line]) -> None:
     A PostgreSQL that stands still acknowledges every byte and never answers: no timeout of its own or of the network's
     ends such a wait, and the thread in it would wait for ever.
     """
-    import psycopg
-
     for line in lines:
+        # Loaded long since: a line is one of its own. Where there is none, a disk that stands still may hold it back.
+        import psycopg
+
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(line.fileno())) as connection:
             connection.shutdown(socket.SHUT_RDWR)
 

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import head_of
 from dashboard.doctor.finding import Finding, bad, doubt, good
-from dashboard.migrations import is_known, newest_revision, revision_of
+from dashboard.migrations import is_known, newer_schema, newest_revision, revision_of
 from dashboard.settings import Settings
 from dashboard.store import condition
 from dashboard.store.calls import changed_since
@@ -64,11 +64,7 @@ def _revision(database: Database, found: str | None, newest: str) -> Finding:
     if found is None:
         return doubt(f"{database.place} has no tables yet: the first start makes them.")
     if not is_known(found):
-        return bad(
-            f"The database {database.place} was made by a newer Callboard (its tables are at {found}): this "
-            "version does not start on it. Start that one again, or put back a backup made before the upgrade: "
-            "`.venv/bin/python -m dashboard restore FILE`."
-        )
+        return bad(newer_schema(database.place, found))
     return doubt(
         f"The tables of {database.place} are at {found}, those of this version at {newest}. "
         "`.venv/bin/python -m dashboard serve` brings them up to date."

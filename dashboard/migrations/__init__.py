@@ -37,11 +37,7 @@ def migrate(database: Database, *, copies: bool = True) -> None:
         if revision == head:
             return
         if revision is not None and not is_known(revision):
-            raise NewerSchema(
-                f"The database {database.place} was made by a newer Callboard (its tables are at {revision}). "
-                "Start that version again, or put back a backup made before the upgrade: "
-                ".venv/bin/python -m dashboard restore FILE"
-            )
+            raise NewerSchema(newer_schema(database.place, revision))
         if copies and database.is_sqlite and inspect(connection).get_table_names():
             copy = keep_copy(database, head)
             log.info("The tables of %s change now. As it was before, it is kept in %s.", database.place, copy)
@@ -67,6 +63,15 @@ def revision_of(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return revision
+
+
+def newer_schema(place: str, revision: str) -> str:
+    """That the tables are of a newer version, and what to do."""
+    return (
+        f"The database {place} was made by a newer Callboard (its tables are at {revision}): this version does not "
+        "start on it. Start that one again, or put back a backup made before the upgrade: "
+        "`.venv/bin/python -m dashboard restore FILE`."
+    )
 
 
 def is_known(revision: str) -> bool:

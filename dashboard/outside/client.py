@@ -12,16 +12,20 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from threading import Lock
 
-# httpcore's, which is loaded in the midst of the first recording otherwise: the loop stood still for half a second.
-import anyio._backends._asyncio  # noqa: F401
 import httpcore
 
 from dashboard.crew import Crew
 from dashboard.links import Url
 from dashboard.outside.addresses import address_objection
+
+with suppress(ImportError):
+    # What httpcore waits with. Left to itself it is loaded in the midst of the first recording: the loop stood still
+    # for half a second. It is anyio's own; should it move one day, that is all that happens.
+    import_module("anyio._backends._asyncio")
 
 # At DEBUG httpcore logs the headers of an answer and the address it calls on: both can hold a key.
 logging.getLogger("httpcore").setLevel(logging.INFO)

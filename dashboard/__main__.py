@@ -209,7 +209,10 @@ def _open(settings: Settings) -> Database:
     except (SQLAlchemyError, OSError) as problem:
         place = database.place
         database.close()
-        raise CannotRun(f"The database {place} cannot be used: {cause_of(problem)}") from problem
+        raise CannotRun(
+            f"The database {place} cannot be used: {cause_of(problem)}. "
+            "What is wrong with it, and how to mend that, says .venv/bin/python -m dashboard doctor"
+        ) from problem
     except (NewerSchema, NotCopied):
         database.close()
         raise

@@ -120,6 +120,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.recording_counts = RecordingCounts()
     app.erasing = set()
     app.turns = asyncio.Semaphore(OPENED_AT_ONCE)
+    app.large_calls = asyncio.Semaphore(1)
     app.feed.last_refusal = lambda: app.refusals.last
     app.feed.room = partial(_room, app)
     app.feed.targets = lambda: [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,7 +15,8 @@ from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
 _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
 LONGEST_IN_A_ROW = 200
 # What `masking` takes for one number, up to the end of a text.
-_LAST_NUMBER = re.compile(r"[\s+().-]*(?:\d[\W_]{0,8})+\Z")
+# Between two digits of one number.
+_WIDEST_GAP = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = 0
 _MOST_DIGITS = 18
@@ -119,9 +119,9 @@ def columns_of(
         "converted": report.converted,
         "from_number": report.from_number,
         "to_number": report.to_number,
-        "customer_name": _beginning(customer_name(report.metadata)),
+        "customer_name": beginning(customer_name(report.metadata), LONGEST_IN_A_ROW),
         "customer_number": report.from_number if is_inbound(report.type, try_count) else report.to_number,
-        "disposition": _beginning(report.disposition),
+        "disposition": beginning(report.disposition, LONGEST_IN_A_ROW),
         "recording_url": report.recording_url,
     }
 
@@ -134,6 +134,16 @@ def customer_name(metadata: dict[str, JSON]) -> str:
     return next((as_text(by_key[key]) for key in _NAME_KEYS if as_text(by_key.get(key))), "")
 
 
-def _beginning(text: str) -> str:
-    """As much of a text as a row holds. A number at the cut goes whole: no mask would know what is left of it."""
-    return text if len(text) <= LONGEST_IN_A_ROW else _LAST_NUMBER.sub("", text[:LONGEST_IN_A_ROW])
+def beginning(text: str, most: int) -> str:
+    """The first `most` characters. A number at the cut goes whole: no mask would know what is left of it."""
+    if len(text) <= most:
+        return text
+    # Backwards, letter by letter: an expression would begin anew at every digit of a long run.
+    end = at = most
+    while at and end - at <= _WIDEST_GAP:
+        at -= 1
+        if text[at].isdecimal():
+            end = at
+        elif text[at].isalnum():
+            break
+    return text[:most] if end == most else text[:end].rstrip(" \t\n+().-")

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from pydantic_core import to_json
 
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
+from dashboard.calls import beginning
 from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.gaps import length_words
@@ -30,6 +31,8 @@ from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
 _LONGEST_INDENTED = 20_000
+LONGEST_SHOWN = 50_000
+"""Characters of one value on a page."""
 
 
 class Renderer:
@@ -315,11 +318,17 @@ def value_words(value: str, choice: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """A value as a person reads it: text as it is, everything else as JSON, long JSON without a line for each value."""
+    """A value as a person reads it: text as it is, everything else as JSON, long JSON without a line for each value.
+
+    Of a very long one the beginning: to mask a megabyte held everybody up for half a second.
+    """
     if isinstance(value, str):
-        return value
-    json = to_json(value)
-    return (json if len(json) > _LONGEST_INDENTED else to_json(value, indent=2)).decode()
+        text = value
+    else:
+        json = to_json(value)
+        text = (json if len(json) > _LONGEST_INDENTED else to_json(value, indent=2)).decode()
+    shown = beginning(text, LONGEST_SHOWN)
+    return shown if shown == text else f"{shown} … ({len(text):,} characters in all; exports and the API have them)"
 
 
 def _moment(at: int) -> datetime:

@@ -60,10 +60,18 @@ def add_token_arguments(parser: argparse.ArgumentParser) -> None:
     made = actions.add_parser("add", help=words, description=words)
     made.add_argument("name", help="what it is for, such as the program's name")
     made.add_argument("--role", choices=list(ROLES), default=VIEWER, help="what it may do (default %(default)s)")
-    made.add_argument("--campaign", action="append", default=[], help="limits it to a campaign; may be repeated")
+    words = "limits it to a campaign; may be repeated; without it: all"
+    made.add_argument("--campaign", type=_campaign, action="append", default=[], help=words)
     actions.add_parser("list", help="Every token, what it may do, and when it was last used.")
     words = "A token opens nothing any more, from its next request on."
     actions.add_parser("end", help=words, description=words).add_argument("name")
+
+
+def _campaign(name: str) -> str:
+    if not name.strip():
+        # A script's empty variable must not open every campaign.
+        raise argparse.ArgumentTypeError("names no campaign; leave --campaign out to let it read all of them")
+    return name
 
 
 def token(options: argparse.Namespace, open_database: Callable[[], Database], zone: ZoneInfo) -> int:

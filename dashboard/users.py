@@ -50,8 +50,8 @@ def add_user_arguments(parser: argparse.ArgumentParser) -> None:
     parsers["add"].add_argument("--role", choices=ROLES, default=ADMIN, help=f"{roles}. Without it: {ADMIN}.")
     parsers["role"].add_argument("role", choices=ROLES, help=roles)
     for action in ("add", "role"):
-        words = "the campaigns whose calls it sees, with commas between; without it, or empty: all"
-        parsers[action].add_argument("--campaigns", default="", help=words)
+        words = "the campaigns whose calls it sees, with commas between; without it: all"
+        parsers[action].add_argument("--campaigns", type=_campaigns, default=(), help=words)
     actions.add_parser("list", help="Every account, and when it was last seen.")
 
 
@@ -67,7 +67,7 @@ def user(options: argparse.Namespace, open_database: Callable[[], Database], zon
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
         change = Change(name, now, password_hash=hashed)
         if options.action in ("add", "role"):
-            change = change._replace(rights=Rights(options.role, _campaigns(options.campaigns)))
+            change = change._replace(rights=Rights(options.role, options.campaigns))
         print(database.write_now(lambda session: _ACTS[options.action](session, change)))
     except (Refused, BadPassword) as problem:
         print(f"callboard: {problem}", file=sys.stderr)
@@ -78,7 +78,11 @@ def user(options: argparse.Namespace, open_database: Callable[[], Database], zon
 
 
 def _campaigns(text: str) -> tuple[str, ...]:
-    return tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))
+    names = tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))
+    if not names:
+        # A script's empty variable must not open every campaign.
+        raise argparse.ArgumentTypeError("names no campaign; leave --campaigns out to let it see all of them")
+    return names
 
 
 def _ask_for_password(name: str) -> str:

@@ -24,9 +24,11 @@ from sqlmodel import Session
 
 from dashboard.database import Database
 from dashboard.database.clock import UNKNOWN, epoch_of, given_out
+from dashboard.database.sqlite import damage_in
 from dashboard.filters import CallFilter
 from dashboard.migrations import NewerSchema, migrate
 from dashboard.roles import EVERYTHING
+from dashboard.safekeeping import backup as backup_command
 from dashboard.safekeeping.backup import backup, recordings_beside
 from dashboard.safekeeping.restore import restore
 from dashboard.safekeeping.steps import CannotRun
@@ -160,6 +162,50 @@ def test_a_backup_of_nothing_is_refused_and_makes_no_database(tmp_path: Path) ->
     with pytest.raises(CannotRun, match="There is no database at"):
         back_up(settings_of(tmp_path / "empty"), tmp_path / "copy.db")
     assert names(tmp_path / "empty") == []
+
+
+def spoil_pages(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: 3 * 4096] + bytes(4096) + whole[4 * 4096 :])
+
+
+def make_nonsense(file: Path) -> None:
+    file.write_bytes(b"no database " * 1000)
+
+
+@pytest.mark.parametrize("spoil", [spoil_pages, make_nonsense])
+def test_a_damaged_database_is_not_backed_up_but_told_of(
+    here: Settings, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(here.data_folder / "callboard.db")
+    with pytest.raises(CannotRun, match=r"No backup was made.*Keep it as it is.*restore FILE"):
+        back_up(here, tmp_path / "copy.db")
+    assert names(tmp_path) == ["here"]
+
+
+def test_a_backup_that_was_cut_off_has_no_backups_name_and_is_made_anew(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def look(copy: Path) -> str:
+        seen.append(names(tmp_path))
+        return damage_in(copy)
+
+    monkeypatch.setattr(backup_command, "damage_in", look)
+    (tmp_path / "copy.db.part").write_bytes(b"what a power cut left")
+    back_up(here, tmp_path / "copy.db")
+    assert seen == [["copy.db.part", "here"]]
+    assert names(tmp_path) == ["copy.db", "here"]
+    assert sids_in(tmp_path / "copy.db") == ["a", "b"]
+
+
+def test_a_file_to_restore_and_a_database_put_back_by_other_means_are_two_things(
+    here: Settings, tmp_path: Path
+) -> None:
+    back_up(here, tmp_path / "copy.db")
+    with pytest.raises(CannotRun, match=r"To restore .*copy\.db, leave it out"):
+        put_back(here, tmp_path / "copy.db", in_place=True)
 
 
 def test_nobody_is_let_in_by_what_was_ended_since_the_backup(here: Settings, tmp_path: Path) -> None:

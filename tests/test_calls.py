@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -17,6 +18,7 @@ from dashboard.callkaro.report import CallReport
 from dashboard.calls import (
     LONGEST_IN_A_ROW,
     NOBODY,
+    beginning,
     call_sid_of,
     changes,
     columns_of,
@@ -222,6 +224,21 @@ def test_of_a_number_that_stands_across_the_cut_nothing_is_kept(number: str) -> 
         told = f"{words} {number}"
         row = columns(call_metadata={"name": told}, disposition_reason=f"{told} is better")
         assert [row[name].rstrip(" +(") for name in ("customer_name", "disposition")] == [words] * 2
+
+
+@given(st.text("9१ .-z/\n", max_size=60), st.integers(1, 60))
+def test_the_beginning_of_a_text_ends_with_no_part_of_a_number(text: str, most: int) -> None:
+    shown = beginning(text, most)
+    assert text.startswith(shown)
+    assert shown == text or len(shown) <= most
+    # Digits with up to eight signs between them are one number.
+    for number in re.finditer(r"\d(?:[\W_]{0,8}\d)*", text):
+        assert shown == text or not number.start() < most < number.end() or number.start() >= len(shown)
+
+
+def test_the_beginning_of_half_a_million_digits_costs_no_more_than_a_walk_through_them() -> None:
+    assert beginning("9 " * 500_000, 900_000) == ""
+    assert beginning("z" + "9 " * 500_000, 900_000) == "z"
 
 
 def test_a_number_that_stands_before_the_cut_is_kept_and_a_text_that_fits_is_never_touched() -> None:

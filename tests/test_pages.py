@@ -13,9 +13,11 @@ import pytest
 from quart.typing import TestClientProtocol as Client
 
 from dashboard.figures import PEOPLE
+from dashboard.roles import VIEWER, Rights
 from dashboard.store.recordings import claim_due, note_failed, note_kept, want_recordings
 from dashboard.web.parts import Callboard
 from tests.reports import DOCUMENTED, WEBHOOK, report
+from tests.signed_in import browser_of
 
 AUDIO = bytes(range(200))
 
@@ -290,6 +292,24 @@ async def test_what_is_too_much_for_a_page_is_counted_instead(client: Client) ->
     assert f"{1500 + len(DOCUMENTED) - 500:,} more fields are stored and not shown." in html
     assert "The transcript goes on" in html
     assert html.count('<li class="turn"') == 5000
+
+
+async def test_of_a_megabyte_in_one_place_a_page_has_the_beginning_and_says_so(client: Client) -> None:
+    said = "Agent: " + "a" * 60_000 + "\nUser: after it"
+    await take(client, report("long", transcription=said, post_call={"x": "b" * 60_000}))
+    html = await page(client, "/calls/1")
+    assert html.count("a" * 49_990) == 2, "as a turn, and among all fields"
+    assert "a" * 50_001 not in html
+    assert "b" * 50_001 not in html
+    assert "The transcript goes on; exports and the API have its whole text." in html
+    assert "… (60,022 characters in all; exports and the API have them)" in html
+    assert "… (60,000 characters in all; exports and the API have them)" in html
+
+
+async def test_a_problem_is_told_to_whoever_is_signed_in_as_to_somebody_who_is(app: Callboard) -> None:
+    browser = await browser_of(app, "asha", Rights(VIEWER))
+    answer = await browser.get("/nosuch")
+    assert (answer.status_code, "asha" in await answer.get_data(as_text=True)) == (404, True)
 
 
 # Its recording

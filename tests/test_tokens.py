@@ -188,6 +188,11 @@ def test_the_command_prints_the_token_alone_and_says_beside_it_what_it_opens(tok
 
 def test_tokens_are_listed_and_ended_by_name(token: Token) -> None:
     assert token("list") == (0, "There is no token yet. To make one: token add NAME.\n", "")
+    with pytest.raises(SystemExit):
+        token("add", "crm", "--role", "viewer", "--campaign", "")
+    _, said, beside = token("list")
+    assert said == "There is no token yet. To make one: token add NAME.\n"
+    assert "names no campaign; leave --campaign out to let it read all of them" in beside
     token("add", "crm")
     code, _, problem = token("add", "crm")
     assert (code, "There is a token crm already." in problem) == (1, True)

@@ -120,6 +120,18 @@ def test_an_account_gets_its_role_and_its_campaigns(file: Database, user: User) 
     assert "viewer of" not in user("list")[1]
 
 
+@pytest.mark.parametrize("campaigns", ["", ",", " "])
+@pytest.mark.parametrize("arguments", [("add", "nora", "--role", "viewer"), ("role", "bina", "viewer")])
+def test_a_limit_that_names_no_campaign_opens_none_but_is_refused(
+    file: Database, user: User, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], campaigns: str
+) -> None:
+    before = rows(file, "account")
+    with pytest.raises(SystemExit):
+        user(*arguments, "--campaigns", campaigns)
+    assert "names no campaign; leave --campaigns out to let it see all of them" in capsys.readouterr().err
+    assert rows(file, "account") == before
+
+
 def test_another_role_signs_out_everywhere(file: Database, user: User) -> None:
     file.write_now(partial(start_session, account_id=2, token="of bina", now=1))
     user("role", "bina", "viewer")

@@ -44,9 +44,14 @@ def check_tables(settings: Settings) -> Iterator[Finding]:
         if found == newest:
             yield from _zone(database, settings)
     except (SQLAlchemyError, OSError) as problem:
+        advice = (
+            "If it is damaged, keep it as it is, and put a backup back: `.venv/bin/python -m dashboard restore FILE`."
+            if database.is_sqlite
+            else "Check that it runs, and that the address in DASHBOARD_DATABASE_URL is right."
+        )
         yield bad(
-            f"The database {database.place} does not answer as it should: {kind_of(problem)}. Check that it runs, that "
-            "the address in DASHBOARD_DATABASE_URL is right, and that this user may read it."
+            f"The database {database.place} does not answer as it should: {kind_of(problem)}. Check that this user may "
+            f"read it. {advice}"
         )
     finally:
         database.close()

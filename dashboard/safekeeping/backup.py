@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.database import Database
+from dashboard.database.sqlite import damage_in
 from dashboard.disk import sync_folder
 from dashboard.safekeeping.prune import size_words
-from dashboard.safekeeping.steps import CannotRun
+from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
+
+_KEEP = (
+    "Keep it as it is, with its -wal beside it, and put an earlier backup back: .venv/bin/python -m dashboard restore "
+    "FILE. What `doctor` says of it helps, too."
+)
 
 
 def add_backup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +52,10 @@ def backup(options: argparse.Namespace, database: Database, settings: Settings) 
             print(f"{count} recordings stand in {archive} ({size_words(archive.stat().st_size)}).")
     except OSError as problem:
         raise CannotRun(f"No backup was made in {file}: {problem.strerror or problem}.") from problem
+    except SQLAlchemyError as problem:
+        raise CannotRun(
+            f"No backup was made in {file}: the database {database.place} does not open: {cause_of(problem)}. {_KEEP}"
+        ) from problem
     finally:
         database.close()
     return 0
@@ -56,10 +69,27 @@ def _copy(database: Database, file: Path) -> None:
     if database.is_sqlite:
         if not Path(database.place).exists():
             raise CannotRun(f"There is no database at {database.place}. Set DASHBOARD_DATA or DASHBOARD_DATABASE_URL.")
-        database.copy(file)
-        sync_folder(file.parent)
+        with _becoming(file) as part:
+            database.copy(part)
+            if damage := damage_in(part):
+                raise CannotRun(f"No backup was made: the database {database.place} is damaged ({damage}). {_KEEP}")
     else:
         _new_file(file, lambda out: _dump(database, out))
+
+
+@contextmanager
+def _becoming(file: Path) -> Iterator[Path]:
+    """Another name until it is whole: what a power cut leaves must not pass for a backup. Raises FileExistsError."""
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        if file.exists():
+            raise FileExistsError(errno.EEXIST, "it exists already", str(file))
+        part.rename(file)
+        sync_folder(file.parent)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def dump_command(database: Database) -> list[str]:
@@ -99,14 +129,10 @@ def _pack(folder: Path, out: BinaryIO) -> int:
 
 def _new_file(path: Path, write: Callable[[BinaryIO], int]) -> int:
     """A file of the owner's alone, on the disk when this returns; nothing is left of one that did not become whole."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
+    with _becoming(path) as part:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             result = write(file)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        path.unlink()
-        raise
-    sync_folder(path.parent)
     return result

@@ -49,6 +49,10 @@ def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
 
 def restore(options: argparse.Namespace, settings: Settings, open_database: Callable[[], Database]) -> int:
     """Raises CannotRun, before anything has been changed."""
+    if options.in_place and options.file is not None:
+        raise CannotRun(
+            f"--in-place is for a database that was put back by other means. To restore {options.file}, leave it out."
+        )
     if options.in_place:
         database = open_database()
         database.write_now(partial(_begin_anew, replaced=None))

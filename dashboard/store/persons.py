@@ -24,6 +24,7 @@ FEWEST_DIGITS = 6
 _FEWEST_ALIKE = 8
 _BETWEEN = r"[\s().+-]{0,3}"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{{FEWEST_DIGITS - 1},}}")
+_PARTS, _PARTS_AT_DOTS = re.compile(r"[\d\s()+.-]+"), re.compile(r"[\d\s()+-]+")
 BLANKED = "(erased)"
 
 _call, _inbox, _recording, _audit = table_of(Call), table_of(Inbox), table_of(Recording), table_of(Audit)
@@ -109,6 +110,12 @@ def _is_alike(digits: str, other: str) -> bool:
     return mine.endswith(theirs) and len(theirs) >= _FEWEST_ALIKE
 
 
+def _has_alike(digits: str, number: str) -> bool:
+    """Whether a customer's number may be the same person's, whole or in one of its parts: two numbers, an extension."""
+    parts = {digits_of(part) for part in (*_PARTS.findall(number), *_PARTS_AT_DOTS.findall(number))}
+    return _is_alike(digits, digits_of(number)) or digits in parts or any(_is_alike(digits, part) for part in parts)
+
+
 def _quoting(texts: Sequence[tuple[int, str]], digits: str) -> Quoting:
     ids: list[int] = []
     alike: set[str] = set()
@@ -128,7 +135,7 @@ def numbers_after(session: Session, after: str, number: str) -> Numbers | None:
         return None
     person, digits = person_of(number), digits_of(number)
     same = [each for each in found if person_of(each) == person]
-    return Numbers(found[-1], same, [each for each in found if each not in same and _is_alike(digits, digits_of(each))])
+    return Numbers(found[-1], same, [each for each in found if each not in same and _has_alike(digits, each)])
 
 
 def calls_of(session: Session, number: str, after: int = 0) -> Sequence[int]:

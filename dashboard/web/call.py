@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic_core import from_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlmodel import Session
 
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_report
-from dashboard.callkaro.transcript import read_transcript
+from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_json, read_report
+from dashboard.callkaro.transcript import Turn, read_transcript
 from dashboard.callkaro.vocabulary import reason_in_words, try_in_words, type_in_words
-from dashboard.calls import changes, merge
+from dashboard.calls import beginning, changes, merge
 from dashboard.figures import stage_of
 from dashboard.filters import is_within
 from dashboard.links import safe_url
 from dashboard.masking import Mask
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import Renderer, masked_row, phone
+from dashboard.render import LONGEST_SHOWN, Renderer, masked_row, phone
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
@@ -67,7 +67,10 @@ assert set(_LABELS) == set(DOCUMENTED_FIELDS)
 # A report of 2 MiB can hold 900,000 functions: a row for each would keep server and browser busy for a minute.
 MOST_SHOWN = 500
 MOST_TURNS_SHOWN = 5000
+MOST_SAID_SHOWN = 300_000
+"""Characters of a transcript: four hours of speech have fewer."""
 MOST_ATTEMPTS_SHOWN = 50
+_LARGE = 100_000
 MOST_COMPARED = 2**20
 """Bytes of all reports of a call together."""
 
@@ -149,8 +152,9 @@ async def call_page(found: Found, *, is_part: bool = False, shows_number: bool =
     """The call as whoever asks may see it; with its own number in clear where that was asked for."""
     title = _title(found.row, rights())
     look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "", form_token())
-    # In a thread: megabytes of transcript must not hold up everybody else's stream.
-    call = await asyncio.to_thread(_draw, found, board().draw, look)
+    # In a thread, and large ones one after the other: megabytes of transcript must not hold up reports and streams.
+    async with board().large_calls if len(found.call.data) > _LARGE else nullcontext():
+        call = await asyncio.to_thread(_draw, found, board().draw, look)
     if is_part:
         return Response(call, 200, content_type="text/html; charset=utf-8")
     return await board_page(title=title, call=call)
@@ -188,7 +192,7 @@ def _title(row: CallRow, rights: Rights) -> str:
 
 
 def _draw(found: Found, renderer: Renderer, look: Look) -> str:
-    call, data = found.call, from_json(found.call.data)
+    call, data = found.call, read_json(found.call.data)
     report = CallReport.model_validate(data)
     reports = tell(found.deliveries)
     page = renderer.page if look.rights.sees_numbers else partial(renderer.masked_page, Mask(_numbers(call, reports)))
@@ -204,7 +208,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         report=report,
         recording=found.recording,
         transcript_is_due=found.transcript_is_due,
-        turns=shown(read_transcript(report.transcription, MOST_TURNS_SHOWN + 1), MOST_TURNS_SHOWN),
+        turns=turns_of(report),
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
@@ -218,6 +222,20 @@ def _numbers(call: Call, reports: list[Told]) -> set[str]:
     changed = (change for report in reports for change in report.changes.items if change[0] in ("from", "to"))
     before = {as_text(value) for _, *values in changed for value in values}
     return before | {call.customer_number, call.from_number, call.to_number}
+
+
+def turns_of(report: CallReport) -> Shown[Turn]:
+    """Who said what, as far as a page has room for it; `more` counts turns that are not there, or not whole."""
+    turns = read_transcript(report.transcription, MOST_TURNS_SHOWN + 1)
+    shown, room = list[Turn](), MOST_SAID_SHOWN
+    for turn in turns[:MOST_TURNS_SHOWN]:
+        most = min(room, LONGEST_SHOWN)
+        room -= len(turn.text)
+        shown.append(turn._replace(text=beginning(turn.text, most)))
+        if len(turn.text) > most or not room:
+            break
+    is_cut = bool(shown) and shown[-1] != turns[len(shown) - 1]
+    return Shown(shown, len(turns) - len(shown) + is_cut)
 
 
 def variables_of(report: CallReport) -> Shown[tuple[str, JSON, JSON]]:

@@ -51,7 +51,7 @@ def _is_numbers_or_here(host: str) -> bool:
 
 
 def problem_page(status: int, title: str, what_to_do: str) -> Response:
-    html = board().draw.page("problem.html", at="", account=None, theme=theme(), title=title, what_to_do=what_to_do)
+    html = board().draw.page("problem.html", at="", **viewer(), title=title, what_to_do=what_to_do)
     return Response(html, status, content_type="text/html; charset=utf-8")
 
 

@@ -84,6 +84,8 @@ class Callboard(Quart):
     has_accounts: bool = False
     # Whose turn it is to open a stream.
     turns: asyncio.Semaphore
+    # Whose turn it is to have a large call drawn.
+    large_calls: asyncio.Semaphore
     # The name of a part that has ended though it never should.
     ended: str = ""
 

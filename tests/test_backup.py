@@ -26,7 +26,7 @@ from dashboard.database import Database
 from dashboard.database.clock import UNKNOWN, epoch_of, given_out
 from dashboard.database.sqlite import damage_in
 from dashboard.filters import CallFilter
-from dashboard.migrations import NewerSchema, migrate
+from dashboard.migrations import migrate
 from dashboard.roles import EVERYTHING
 from dashboard.safekeeping import backup as backup_command
 from dashboard.safekeeping.backup import backup, recordings_beside
@@ -350,7 +350,7 @@ def of_a_newer_version(file: Path) -> None:
     [
         (cut_short, CannotRun, "cannot be restored: .*Nothing was changed"),
         (of_somebody_else, CannotRun, "it is no database of Callboard's"),
-        (of_a_newer_version, NewerSchema, "made by a newer Callboard"),
+        (of_a_newer_version, CannotRun, r"copy\.db was made by a newer Callboard: restore it with that version"),
         (Path.unlink, CannotRun, "could not be restored: No such file"),
     ],
     ids=["cut short", "another program's", "newer", "not there"],

@@ -62,6 +62,19 @@ def test_reports_as_they_were_sent_stay_as_they_are_byte_for_byte() -> None:
     assert bodies(b"") == []
 
 
+def test_one_report_over_many_lines_is_one_and_stays_as_it_is() -> None:
+    indented = json.dumps({"event": "call_ended", "data": {"callSid": "a"}}, indent=2).encode()
+    assert bodies(indented) == [indented]
+    assert bodies(b"\xef\xbb\xbf" + indented + b"\n\n") == [b"\xef\xbb\xbf" + indented]
+    (listed,) = bodies(json.dumps(LISTED, indent=2))
+    assert data_in(listed)["to"] == LISTED["to"]
+
+
+def test_a_line_that_cannot_be_read_costs_no_other_line_of_its_file() -> None:
+    broken, good = b'{"event": "call_ended", "data": {', report("a")
+    assert bodies(b"\n".join([broken, good, b"", good])) == [broken, good, good]
+
+
 def test_a_listed_call_becomes_the_report_that_the_webhook_would_have_sent() -> None:
     expected = {
         "callSid": "a",

@@ -15,6 +15,8 @@ from dashboard.callkaro.report import DOCUMENTED_FIELDS, EVENT, JSON, as_flag, a
 
 SID = "callSid"
 _LONGEST_CELL = 2**24
+# The largest body that a webhook may have.
+_LARGEST_OBJECT = 2 * 2**20
 _BOM = b"\xef\xbb\xbf"
 # The webhook has an id under these, an export an object with a name: a name is no id.
 _IDS = ("agent", "versionId")
@@ -31,18 +33,30 @@ class NotReadable(ValueError):
 def bodies_of(file: io.BufferedReader) -> Iterator[bytes | None]:
     """The reports that a file holds, each as a webhook's body; None for a call without a callSid, or cut off.
 
-    JSON lines, a JSON list, or CSV with a line of names. Raises NotReadable.
+    JSON lines, one JSON object over many lines, a JSON list, or CSV with a line of names. Raises NotReadable.
     """
     # Looked at, not read: a pipe cannot be taken back to its beginning.
     first = file.peek().removeprefix(_BOM).lstrip()
     if first.startswith(b"["):
         yield from map(body_of, _listed(file))
     elif first.startswith(b"{") or not first:
-        for line in file:
+        for line in _lines(file):
             if line.strip():
                 yield _of_line(line.strip())
     else:
         yield from map(body_of, _rows(file))
+
+
+def _lines(file: io.BufferedReader) -> Iterator[bytes]:
+    """The file's lines; the whole of it as one where only that is an object: a report indented for reading."""
+    first = file.readline()
+    lines = [first]
+    if not isinstance(_parsed(first.decode("utf-8-sig", "replace")), dict):
+        beginning = first + file.read(_LARGEST_OBJECT) + file.readline()
+        is_one = isinstance(_parsed(beginning.decode("utf-8-sig", "replace")), dict)
+        lines = [beginning] if is_one else beginning.split(b"\n")
+    yield from lines
+    yield from file
 
 
 def body_of(record: JSON) -> bytes | None:

@@ -20,7 +20,7 @@ from dashboard.database import Database
 from dashboard.database.clock import GivenOut, begin_epoch, given_out
 from dashboard.database.sqlite import damage_of, is_in_use
 from dashboard.disk import sync_folder
-from dashboard.migrations import migrate
+from dashboard.migrations import NewerSchema, migrate
 from dashboard.recordings.keep import Keep
 from dashboard.safekeeping.backup import recordings_beside
 from dashboard.safekeeping.steps import CannotRun, cause_of
@@ -158,12 +158,16 @@ def _replaced(place: Path) -> GivenOut | None:
 
 
 def _make_ready(file: Path, part: Path, replaced: GivenOut | None) -> None:
-    """Check it, bring its tables up to date, begin its new epoch; all of that on the disk. Raises NewerSchema, too."""
+    """Check it, bring its tables up to date, begin its new epoch; all of that on the disk. Raises CannotRun."""
     database = Database(f"sqlite:///{part}")
     try:
         if problem := database.read_now(_problem):
             raise CannotRun(f"{file} cannot be restored: {problem}. Nothing was changed; try an older backup.")
-        migrate(database, copies=False)
+        try:
+            migrate(database, copies=False)
+        except NewerSchema as newer:
+            sentence = f"{file} was made by a newer Callboard: restore it with that version. Nothing was changed."
+            raise CannotRun(sentence) from newer
         database.write_now(partial(_begin_anew, replaced=replaced))
     except SQLAlchemyError as problem:
         raise CannotRun(f"{file} cannot be restored: {cause_of(problem)}. Nothing was changed.") from problem

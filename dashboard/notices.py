@@ -92,7 +92,7 @@ def refused(refusal: Refusal | None, now: datetime) -> Notice | None:
 
 def _refused(refusal: Refusal, zone: ZoneInfo) -> Notice:
     words = f"{refusal.problem} That was at {_clock(refusal.at, zone)}; nothing of it was stored."
-    return Notice("trouble", f"{words} `.venv/bin/python -m dashboard connect` prints what to paste into CallKaro.")
+    return Notice("trouble", f"{words} What to paste into CallKaro: .venv/bin/python -m dashboard connect")
 
 
 def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:

@@ -118,6 +118,10 @@ async def test_what_cannot_be_done_changes_nothing_and_says_so(client: Client, a
     for form, status in [*numbers, ({"target": "nobody"}, 409), ({}, 409)]:
         for path in ("/forward/retry", "/forward/skip"):
             assert (await client.post(path, form=form)).status_code == status
+    for number in ("999999999", "0"):
+        answer = await client.post("/forward/retry", form={"target": CRM.name, "report": number})
+        assert answer.status_code == 409
+        assert f"Report {number} is not there, or waits in line" in await answer.get_data(as_text=True)
     assert asides(app) == {2: "set aside"}
 
 

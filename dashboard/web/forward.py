@@ -69,8 +69,10 @@ def _retry(session: Session, target: str, report: int | str, account: str, addre
     now = now_micros()
     if not try_now(session, target, now):
         raise CannotSkip("There is no such target any more.")
-    if report:
-        send_again(session, target, None if isinstance(report, str) else [report], now)
+    if report != "":
+        count = send_again(session, target, None if isinstance(report, str) else [report], now)
+        if not count and report != "all":
+            raise CannotSkip(f"Report {report} is not there, or waits in line and is sent in its turn.")
     about = f"{target}: {report or 'what waits'}"
     audit.note(session, now=now, account=account, action=audit.FORWARD_RETRIED, about=about, address=address)
 
@@ -78,7 +80,7 @@ def _retry(session: Session, target: str, report: int | str, account: str, addre
 def _skip(session: Session, target: str, report: int | str, account: str, address: str) -> None:
     now = now_micros()
     skipped: int | str = report
-    if report:
+    if report != "":
         let_be(session, target, None if isinstance(report, str) else [report], now)
     else:
         skipped = skip(session, target, now)

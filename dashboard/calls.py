@@ -14,8 +14,7 @@ from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
 
 _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
 LONGEST_IN_A_ROW = 200
-# What `masking` takes for one number, up to the end of a text.
-# Between two digits of one number.
+# Signs between two digits of what `masking` takes for one number.
 _WIDEST_GAP = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = 0

@@ -70,6 +70,7 @@ MOST_TURNS_SHOWN = 5000
 MOST_SAID_SHOWN = 300_000
 """Characters of a transcript: four hours of speech have fewer."""
 MOST_ATTEMPTS_SHOWN = 50
+# Characters of a call's data, from which on drawing it takes long.
 _LARGE = 100_000
 MOST_COMPARED = 2**20
 """Bytes of all reports of a call together."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from dashboard import notices
+from dashboard.callkaro.vocabulary import INBOUND_TYPE
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import epoch_of, head_of
 from dashboard.figures import Usual
@@ -194,8 +195,16 @@ class Feed:
             listed=self.index.count(wanted, today),
             hours=self.index.hours(overview, today),
             usual=self.usual(overview),
+            is_inbound=self.is_inbound(overview),
             missed=self.missed(wanted.days(today)),
         )
+
+    def is_inbound(self, wanted: CallFilter) -> bool:
+        """Whether the filter lists inbound calls alone."""
+        if wanted.type and INBOUND_TYPE not in wanted.type:
+            return False
+        inbound = self.index.count(wanted.with_values("type", (INBOUND_TYPE,)), self.today)
+        return 0 < inbound == self.index.count(wanted, self.today)
 
     @property
     def _minute(self) -> datetime:

@@ -51,6 +51,8 @@ FIGURES = {
 PEOPLE = {"leads": Figure.CALLS, "reached": Figure.CONNECTED, "leads_converted": Figure.CONVERTED}
 # Of a single weekday nobody knows whether it was an ordinary one.
 _FEWEST_WEEKDAYS = 2
+# Chance alone moves a smaller usual figure by half of itself, so it is not shown.
+MIN_BASELINE = 5
 
 
 class Figures(NamedTuple):
@@ -91,6 +93,14 @@ def usual_of(weekdays: Sequence[Figures]) -> Usual | None:
         return None
     means = (sum(figure) / len(weekdays) for figure in zip(*weekdays, strict=True))
     return Usual._make([*means, len(weekdays)])
+
+
+def baselines_shown(usual: Usual | None) -> dict[str, float] | None:
+    """The usual figures that are large enough to compare with, by name, and `weekdays`; None where there are none."""
+    if usual is None:
+        return None
+    large = {name: mean for name, mean in usual._asdict().items() if mean >= MIN_BASELINE and name != "weekdays"}
+    return {**large, "weekdays": usual.weekdays} if large else None
 
 
 def is_test(call_type: str) -> bool:

@@ -21,6 +21,7 @@ _DAYS = ("period", "from", "to")
 FILTER_NAMES = (*CHOICES, *_DAYS)
 NONE = "none"
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
+PERIOD_NAMES = {"": "All time", "today": "Today", "7d": "Last 7 days", "30d": "Last 30 days"}
 _SCOPE = "scope"
 _MOST_VALUES = 100
 

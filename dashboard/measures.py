@@ -1,4 +1,4 @@
-"""How late and how large, in words. Pure."""
+"""How late, how long and how large, in words. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,18 @@ def _span(seconds: int) -> str:
     return f"{hours} h {minutes % 60:02d} min" if not days else f"{days} d {hours % 24} h"
 
 
+def position(seconds: float) -> str:
+    """A place in a recording, as players show it: 0:07, 12:03, 1:02:03."""
+    hours, rest = divmod(int(seconds), 3600)
+    clock = f"{rest // 60}:{rest % 60:02d}"
+    return f"{hours}:{clock:0>5}" if hours else clock
+
+
 def size(count: int) -> str:
-    """Bytes, with one decimal from a kilobyte on."""
+    """Bytes in decimal units, with one decimal from a kilobyte on. Pages and commands show the same text."""
     if count < 1000:
         return f"{count} B"
-    return f"{count / 1000:.1f} kB" if count < 999_950 else f"{count / 1_000_000:.1f} MB"
+    for unit, step in (("kB", 10**3), ("MB", 10**6)):
+        if round(count / step, 1) < 1000:
+            return f"{count / step:.1f} {unit}"
+    return f"{count / 10**9:.1f} GB"

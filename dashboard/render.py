@@ -20,12 +20,12 @@ from pydantic_core import to_json
 
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
 from dashboard.calls import beginning
-from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
-from dashboard.filters import NONE, CallFilter
+from dashboard.figures import STAGES, Figures, Usual, baselines_shown, is_test, stage_of
+from dashboard.filters import NONE, PERIOD_NAMES, CallFilter
 from dashboard.gaps import length_words
 from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, as_it_is, masked
-from dashboard.measures import lag, size
+from dashboard.measures import lag, position, size
 from dashboard.notices import Notice
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
@@ -54,6 +54,7 @@ class Renderer:
             "percent": percent,
             "mean": lambda mean: group_digits(round(mean), indian=indian_grouping),
             "minutes": minutes,
+            "position": position,
             "lag": lag,
             "size": size,
             "utc": utc,
@@ -79,6 +80,7 @@ class Renderer:
             "static": lambda name: f"/static/{name}?v={static_version}",
             "STAGES": STAGES,
             "is_test": is_test,
+            "PERIOD_NAMES": PERIOD_NAMES,
             "zone_name": timezone.key,
             # What `viewer` tells of whoever looks; a page that does not ask draws nothing that only some may see.
             "may_manage": False,
@@ -139,18 +141,21 @@ class Renderer:
         hours: Sequence[int],
         usual: Usual | None,
         missed: int = 0,
+        is_inbound: bool = False,
     ) -> str:
         """`hours` are the calls of each hour of the day; `usual` is there for a view of today alone.
 
-        `missed` is for how many seconds of the view's days nobody listened.
+        `missed` is the number of seconds of the view's days in which no report could be stored. `is_inbound` says that
+        all calls of the view are inbound: figures that apply to outbound calls alone are left out.
         """
         return self._figures.render(
             figures=figures._asdict(),
             wanted=wanted,
             listed=listed,
             hours=hours,
-            usual=usual and usual._asdict(),
+            usual=baselines_shown(usual),
             missed=missed,
+            is_inbound=is_inbound,
             link=partial(link, wanted),
         )
 
@@ -163,8 +168,9 @@ class Renderer:
         notices: str,
         usual: Usual | None,
         missed: int = 0,
+        is_inbound: bool = False,
     ) -> str:
-        """Nobody sees numbers on a wall."""
+        """The wall. Telephone numbers on it are masked for every role."""
         masked_rows = [masked_row(row) for row in rows]
         return self.page(
             "_wall.html",
@@ -172,8 +178,9 @@ class Renderer:
             wanted=wanted,
             rows=masked_rows,
             notices=self.markup(notices),
-            usual=usual,
+            usual=baselines_shown(usual),
             missed=missed,
+            is_inbound=is_inbound,
         )
 
     def notices(self, notices: Sequence[Notice]) -> str:
@@ -287,10 +294,9 @@ def phone(number: str) -> str:
 
 def days_words(wanted: CallFilter) -> str:
     """The days of a filter, as its menu and the wall name them."""
-    words = {"": "All time", "today": "Today", "7d": "Last 7 days", "30d": "Last 30 days"}
     if wanted.from_ or wanted.to:
         return f"{wanted.from_ or 'the first call'} to {wanted.to or 'today'}"
-    return words[wanted.period]
+    return PERIOD_NAMES[wanted.period]
 
 
 def short_id(text: str) -> str:
@@ -304,7 +310,8 @@ def value_words(value: str, choice: str) -> str:
         return "None"
     match choice:
         case "stage":
-            return STAGES.get(value, value)
+            # The figure "Connected" counts the converted calls too, so the filter without them says so.
+            return "Connected, not converted" if value == "connected" else STAGES.get(value, value)
         case "reason":
             return reason_in_words(value)
         case "type":

@@ -122,8 +122,15 @@ on("pointerdown", (event) => {
 
 const audioOf = () => document.querySelector("#call audio");
 
+// The player stays at the top of the call while it scrolls: what a link leads to must not come to lie under it.
+const playerSize = new ResizeObserver(([{ target }]) => {
+  byId("call").style.setProperty("--player", target.offsetHeight + "px");
+});
+
 function readyPlayer() {
   const audio = audioOf();
+  playerSize.disconnect();
+  if (byId("player")) playerSize.observe(byId("player"));
   const button = byId("speed");
   if (!audio || !button?.hidden) return;
   button.hidden = false;
@@ -160,10 +167,28 @@ function neighbour(by) {
   const rows = [...byId("calls").children];
   const at = rows.findIndex((row) => row.id === "call-" + (askedId ?? openId()));
   const row = at < 0 ? rows[0] : rows[at + by];
-  if (!row) return;
+  if (!row && by > 0 && olderRemain()) return loadOlderAndOpen();
+  if (!row) return say(by > 0 ? "There are no older calls." : "This is the newest call.");
   openCall(row.id.slice(5));
   row.querySelector("a").focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
+}
+
+// The keys go on past the last row that is loaded.
+let isLoadingOlder = false;
+on("htmx:error", () => (isLoadingOlder = false));
+
+function loadOlderAndOpen() {
+  if (isLoadingOlder) return;
+  isLoadingOlder = true;
+  const count = byId("calls").childElementCount;
+  on("list:settled", function openNext() {
+    if (byId("calls").childElementCount === count) return;
+    isLoadingOlder = false;
+    document.removeEventListener("list:settled", openNext);
+    neighbour(1);
+  });
+  byId("older").querySelector("a").click();
 }
 
 function openCampaigns() {

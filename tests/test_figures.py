@@ -18,6 +18,7 @@ from dashboard.figures import (
     Figure,
     Figures,
     Usual,
+    baselines_shown,
     duration_of,
     figures_of,
     stage_of,
@@ -128,3 +129,10 @@ def test_what_is_usual_is_the_mean_of_every_figure_and_says_of_how_many_weekdays
 def test_a_single_weekday_is_no_habit() -> None:
     assert usual_of([Figures(calls=8)]) is None
     assert usual_of([]) is None
+
+
+def test_usual_figures_that_are_too_small_to_compare_with_are_left_out() -> None:
+    usual = Usual(12.5, 11, 4.9, 0, 5, 60, 4, 3, 2, weekdays=3)
+    assert baselines_shown(usual) == {"calls": 12.5, "dialled": 11, "converted": 5, "talk": 60, "weekdays": 3}
+    assert baselines_shown(Usual(4, 4, 4, 4, 4, 4, 4, 4, 4, weekdays=4)) is None
+    assert baselines_shown(None) is None

@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
 from dashboard import forward as forward_part
 from dashboard.callkaro.report import read_report
 from dashboard.database import Database
 from dashboard.forward import A_ROUND, Forward
 from dashboard.migrations import migrate
+from dashboard.models import Forward as ForwardRow
+from dashboard.models import ForwardAside, Inbox
 from dashboard.outside import post as post_part
 from dashboard.outside.post import Limits
 from dashboard.patience import REFUSED_TRIES
-from dashboard.store.forward import Standing, standing
-from dashboard.store.forward_state import CannotSkip, forwards_of, let_be, send_again, skip, target_lines, try_now
+from dashboard.store.forward import IS_HANDED_ON, Standing, standing
+from dashboard.store.forward_state import CannotSkip, let_be, send_again, skip, target_lines, try_now
 from dashboard.store.inbox import IMPORTED, TEST_CALL, Arrival, record
 from dashboard.targets import Target
 from dashboard.web.parts import Callboard
@@ -126,8 +129,24 @@ def is_up_to_date(row: dict[str, Any]) -> bool:
 
 
 def states(database: Database, *inbox_ids: int) -> dict[int, list[str]]:
-    found = database.read_now(partial(forwards_of, inbox_ids=inbox_ids))
-    return {inbox_id: [each.state for each in each_of] for inbox_id, each_of in found.items()}
+    """What became of these reports at every target, from the rows of the tables; reports that are not handed on are
+    left out.
+    """
+    statement = select(Inbox.id).where(col(Inbox.id).in_(inbox_ids), IS_HANDED_ON)
+    meant = database.read_now(lambda session: session.exec(statement).all())
+    targets = database.read_now(lambda session: session.exec(select(ForwardRow).order_by(ForwardRow.target)).all())
+    set_aside = database.read_now(lambda session: session.exec(select(ForwardAside)).all())
+    asides = {(row.target, row.inbox_id): row.state for row in set_aside}
+    found: dict[int, list[str]] = {}
+    for inbox_id in meant:
+        for row in targets:
+            if aside := asides.get((row.target, inbox_id)):
+                found.setdefault(inbox_id, []).append(aside)
+            elif inbox_id > row.began_after and (inbox_id <= row.cursor or row.left_at is None):
+                is_tried = inbox_id == row.report_id
+                state = "sent" if inbox_id <= row.cursor else "tried again later" if is_tried else "waiting"
+                found.setdefault(inbox_id, []).append(state)
+    return found
 
 
 # --- what is sent, and how

@@ -26,7 +26,8 @@ def test_a_lag_is_told_in_its_two_largest_units(seconds: int | None, words: str)
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 B"), (999, "999 B"), (3100, "3.1 kB"), (999_999, "1.0 MB"), (2**21, "2.1 MB")]
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (3100, "3.1 kB"), (999_999, "1.0 MB"), (2**21, "2.1 MB"), (2**30, "1.1 GB")],
 )
 def test_a_size_is_told_in_the_unit_that_fits(count: int, words: str) -> None:
     assert size(count) == words

@@ -385,7 +385,7 @@ async def test_a_head_and_a_conditional_request_are_answered(player: Client) -> 
 async def test_a_call_without_a_recording_says_so(player: Client, app: Callboard) -> None:
     assert "no recording" in await page(player, "/calls/2/recording", 404)
     assert "This call has no recording." in await page(player, "/calls/2")
-    assert '<audio controls preload="metadata" src="/calls/1/recording">' in await page(player, "/calls/1")
+    assert '<audio controls preload="none" src="/calls/1/recording">' in await page(player, "/calls/1")
 
 
 async def test_a_recording_whose_file_is_gone_says_what_to_do(player: Client, app: Callboard) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.simulator import oddities
-from dashboard.simulator.cast import AGENTS, CAMPAIGNS, NUMBERS, names_of_ids
+from dashboard.simulator.cast import AGENTS, CAMPAIGNS, NUMBERS
 from dashboard.simulator.conversations import CLIPS, CONVERSATIONS, WRONG_NUMBER, Conversation
 from dashboard.simulator.outcomes import MOST_SECONDS, NEVER_DIALLED
 from dashboard.simulator.story import Story
@@ -103,12 +103,15 @@ def test_every_body_has_the_documented_fields_and_only_named_exceptions(bodies: 
 
 
 def test_every_value_is_of_the_platforms_vocabulary(reports: list[Report]) -> None:
-    names = names_of_ids()
+    agents = {agent.id for agent in AGENTS}
+    versions = {agent.version_id(version) for agent in AGENTS for version in agent.versions}
+    campaigns = {campaign.id for campaign in CAMPAIGNS}
     for report in reports:
         assert report["name"] in TYPES
         assert report["hangup_reason"] in TALKED | NOT_TALKED | set(NEVER_DIALLED) | {ODD_REASON}
-        assert {report["agent"], report["versionId"]} <= names.keys()
-        assert report["batchId"] is None or report["batchId"] in names
+        assert report["agent"] in agents
+        assert report["versionId"] in versions
+        assert report["batchId"] is None or report["batchId"] in campaigns
         assert report["call_metadata"]["_simulated"] is True
         assert datetime.fromisoformat(report["time"]).strftime("%Y-%m-%d %H:%M:%S") == report["time"]
         assert 0 <= int(report["call_duration"]) <= MOST_SECONDS

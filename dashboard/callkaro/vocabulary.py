@@ -41,6 +41,7 @@ NEVER_DIALLED_REASONS = frozenset(
 )
 
 INBOUND_TRY = -1
+INBOUND_TYPE = "inbound"
 
 
 def type_in_words(call_type: str) -> str:
@@ -62,4 +63,4 @@ def try_in_words(try_count: int) -> str:
 
 def is_inbound(call_type: str, try_count: int) -> bool:
     """The customer is `from` on an inbound call and `to` on every other."""
-    return call_type == "inbound" or try_count == INBOUND_TRY
+    return call_type == INBOUND_TYPE or try_count == INBOUND_TRY

@@ -16,10 +16,10 @@ from typing import BinaryIO
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard import measures
 from dashboard.database import Database
 from dashboard.database.sqlite import damage_in
 from dashboard.disk import sync_folder
-from dashboard.safekeeping.prune import size_words
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
 
@@ -45,11 +45,11 @@ def backup(options: argparse.Namespace, database: Database, settings: Settings) 
             if path.exists():
                 raise CannotRun(f"{path} exists already and stays as it is. Give another name.")
         _copy(database, file)
-        print(f"The database stands in {file} ({size_words(file.stat().st_size)}).")
+        print(f"The database stands in {file} ({measures.size(file.stat().st_size)}).")
         if options.recordings:
             # After the database: a recording that comes in between is one more, not one too few.
             count = _new_file(archive, lambda out: _pack(settings.data_folder / "recordings", out))
-            print(f"{count} recordings stand in {archive} ({size_words(archive.stat().st_size)}).")
+            print(f"{count} recordings stand in {archive} ({measures.size(archive.stat().st_size)}).")
     except OSError as problem:
         raise CannotRun(f"No backup was made in {file}: {problem.strerror or problem}.") from problem
     except SQLAlchemyError as problem:

@@ -11,6 +11,7 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard import measures
 from dashboard.database import Database
 from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.recordings.keep import Keep
@@ -81,18 +82,10 @@ def _say_due(database: Database, retention: Retention) -> None:
 
 def _size_lines(size: Size) -> list[str]:
     tables = sorted(size.tables.items(), key=lambda table: -table[1])
-    lines = [f"  {name:<16} {size_words(room):>10}" for name, room in tables if room >= 2**14]
+    lines = [f"  {name:<16} {measures.size(room):>10}" for name, room in tables if room >= 2**14]
     each = f", {size.per_call:,} bytes a call" if size.calls else ""
-    database, recordings = size_words(size.database), size_words(size.recordings)
+    database, recordings = measures.size(size.database), measures.size(size.recordings)
     return [f"{size.calls:,} calls; the database takes {database}{each}; recordings take {recordings}.", *lines]
-
-
-def size_words(size: int) -> str:
-    """Such as 1.4 MiB."""
-    for unit, step in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= step:
-            return f"{size / step:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def erase_person(options: argparse.Namespace, open_database: Callable[[], Database], settings: Settings) -> int:

@@ -168,14 +168,6 @@ CAMPAIGNS = (
 )
 
 
-def names_of_ids() -> dict[str, str]:
-    """What the platform never sends: the words behind the ids of campaigns, agents and versions."""
-    campaigns = {campaign.id: campaign.name for campaign in CAMPAIGNS}
-    agents = {agent.id: agent.name for agent in AGENTS}
-    versions = {agent.version_id(version): version.name for agent in AGENTS for version in agent.versions}
-    return campaigns | agents | versions
-
-
 def make_person(random: Random, campaign: Campaign, index: int) -> Person:
     """The index-th person of the story; no two of the first 100,000 share a number."""
     number = f"{PEOPLE_PREFIX}{index * 7919 % NUMBERS:05}"  # 7919 is prime to 100,000: every number comes once

@@ -11,17 +11,8 @@ from sqlmodel import Session, col, select
 from dashboard.models import Forward, ForwardAside, Inbox
 from dashboard.store.forward import AGAIN, ASIDE, IS_HANDED_ON, SKIPPED, put_aside
 
-WAITING, TRYING = "waiting", "tried again later"
 MOST_COUNTED = 10_000
 _MOST_SHOWN = 100
-
-
-class Forwarded(NamedTuple):
-    """What became of one report at one target: sent, waiting, tried again later, set aside, …; and why."""
-
-    target: str
-    state: str
-    problem: str = ""
 
 
 class AsideLine(NamedTuple):
@@ -93,30 +84,6 @@ def waiting_for(session: Session, row: Forward) -> tuple[int, int | None]:
     )
     count, oldest_at = session.execute(select(func.count(), func.min(few.c.received_at))).one()
     return count, oldest_at
-
-
-def forwards_of(session: Session, inbox_ids: Collection[int]) -> dict[int, list[Forwarded]]:
-    """What became of these reports at every target they are for; those that are for none are left out."""
-    targets = session.exec(select(Forward).order_by(Forward.target)).all()
-    meant = session.exec(select(Inbox.id).where(col(Inbox.id).in_(inbox_ids), IS_HANDED_ON)).all()
-    found = session.exec(select(ForwardAside).where(col(ForwardAside.inbox_id).in_(inbox_ids)))
-    asides = {(each.target, each.inbox_id): each for each in found}
-    states: dict[int, list[Forwarded]] = {}
-    for inbox_id in meant:
-        for row in targets:
-            if aside := asides.get((row.target, inbox_id)):
-                states.setdefault(inbox_id, []).append(Forwarded(row.target, aside.state, aside.problem))
-            elif inbox_id > row.began_after and (inbox_id <= row.cursor or row.left_at is None):
-                states.setdefault(inbox_id, []).append(_in_line(row, inbox_id))
-    return states
-
-
-def _in_line(row: Forward, inbox_id: int) -> Forwarded:
-    if inbox_id <= row.cursor:
-        return Forwarded(row.target, "sent")
-    if inbox_id == row.report_id:
-        return Forwarded(row.target, TRYING, row.answer)
-    return Forwarded(row.target, WAITING)
 
 
 def try_now(session: Session, target: str, now: int) -> bool:

@@ -24,12 +24,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Callboard beside its peers, as ratios.")
     parser.add_argument("what", nargs="?", default="all", choices=[*MEASUREMENTS, "all"])
     parser.add_argument("--short", action="store_true", help="one round of everything, in about a minute")
+    parser.add_argument(
+        "--before", type=Path, metavar="DIR", help="another checkout of Callboard, to compare webhooks with"
+    )
     arguments = parser.parse_args()
     _raise_descriptor_limit()
     report = Report()
     began = time.monotonic()
     report.say(_machine())
-    for name, measure in _measurements(arguments.short).items():
+    for name, measure in _measurements(arguments.short, arguments.before).items():
         if arguments.what in (name, "all"):
             measure(report)
     report.close()
@@ -37,16 +40,16 @@ def main() -> int:
     return 0
 
 
-def _measurements(short: bool) -> dict[str, Callable[[Report], None]]:
+def _measurements(short: bool, before: Path | None) -> dict[str, Callable[[Report], None]]:
     if short:
         return {
-            "webhooks": lambda report: webhooks.measure(report, rounds=1, seconds=1.5, warm=1),
+            "webhooks": lambda report: webhooks.measure(report, rounds=1, seconds=1.5, warm=1, before=before),
             "streams": lambda report: fanout.measure(report, rounds=1, singles=3),
             "dom": lambda report: _dom(report, seconds=5),
             "memory": lambda report: memory.measure(report, settle=0.5),
         }
     return {
-        "webhooks": lambda report: webhooks.measure(report, rounds=4, seconds=3, warm=2),
+        "webhooks": lambda report: webhooks.measure(report, rounds=4, seconds=3, warm=2, before=before),
         "streams": lambda report: fanout.measure(report, rounds=4, singles=7),
         "dom": lambda report: _dom(report, seconds=30),
         "memory": lambda report: memory.measure(report, settle=2),

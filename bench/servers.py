@@ -61,9 +61,10 @@ class Server:
 
 
 @contextmanager
-def callboard(folder: Path, **environment: str) -> Iterator[Server]:
+def callboard(folder: Path, checkout: Path | None = None, **environment: str) -> Iterator[Server]:
+    """Callboard of this checkout, or of another one, such as the commit before a change."""
     argv = [sys.executable, "-m", "dashboard", "serve"]
-    with _serving("Callboard", folder, argv, ready="/readyz", environment=environment) as server:
+    with _serving("Callboard", folder, argv, ready="/readyz", environment=environment, cwd=checkout) as server:
         yield server
 
 
@@ -119,6 +120,7 @@ def _serving(
     port: int = 0,
     ready: str = "",
     environment: Mapping[str, str] = MappingProxyType({}),
+    cwd: Path | None = None,
 ) -> Iterator[Server]:
     port = port or free_port()
     log = folder / "server.log"
@@ -130,6 +132,7 @@ def _serving(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            cwd=cwd,
         )
     try:
         _wait_until_ready(name, process, port, ready, log)

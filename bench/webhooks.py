@@ -17,9 +17,11 @@ from bench.servers import NotMeasured, Server, callboard, callboard_on_granian, 
 
 PATH = "/webhook/call-webhook"
 OURS, NOOP, PLAIN = "Callboard", "no-op Quart, same server", "FastAPI + SQLModel per request"
+BEFORE = "Callboard of the other checkout"
 VENDOR, GRANIAN = "vendor's FastAPI, stores nothing", "Callboard on Granian"
 AGAINST_NOOP = Goal(0.8, at_least=True)
 AGAINST_PLAIN = Goal(4.0, at_least=True)
+AGAINST_BEFORE = Goal(0.97, at_least=True)
 
 
 @dataclass
@@ -39,9 +41,11 @@ class Contender:
         return [outcome.rate for outcome in self.rounds]
 
 
-def contenders() -> list[Contender]:
-    # Ours stands between the two it is measured against.
+def contenders(before: Path | None = None) -> list[Contender]:
+    # Ours runs between those that it is measured against.
+    other = [Contender(BEFORE, lambda folder: callboard(folder, before), stores=True)] if before else []
     return [
+        *other,
         Contender(NOOP, lambda folder: peer("noop_quart", folder)),
         Contender(OURS, callboard, stores=True),
         Contender(PLAIN, lambda folder: peer("plain_fastapi", folder, str(folder / "callboard.db")), stores=True),
@@ -50,9 +54,10 @@ def contenders() -> list[Contender]:
     ]
 
 
-def measure(report: Report, *, rounds: int, seconds: float, warm: float) -> None:
+def measure(report: Report, *, rounds: int, seconds: float, warm: float, before: Path | None = None) -> None:
+    """`before` is another checkout of Callboard, which is measured in the same rounds."""
     report.title(f"Webhooks: 64 keep-alive connections, {BODY_BYTES / 1000:.0f} kB bodies, every call another one")
-    field_of_runners = contenders()
+    field_of_runners = contenders(before)
     for number in range(rounds):
         # There and back again, so that no one always runs on the warmer machine.
         for contender in field_of_runners if number % 2 == 0 else reversed(field_of_runners):
@@ -61,6 +66,8 @@ def measure(report: Report, *, rounds: int, seconds: float, warm: float) -> None
     for contender in field_of_runners:
         _say(report, contender)
     by_name = {contender.name: contender for contender in field_of_runners}
+    if before:
+        _compare(report, by_name[OURS], by_name[BEFORE], AGAINST_BEFORE)
     _compare(report, by_name[OURS], by_name[NOOP], AGAINST_NOOP)
     _compare(report, by_name[OURS], by_name[PLAIN], AGAINST_PLAIN)
     _compare(report, by_name[OURS], by_name[VENDOR], None)

@@ -58,6 +58,7 @@ LAYERS = (
         "roles",
         "sheets",
     ),
+    ("phone_numbers",),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

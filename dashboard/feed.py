@@ -24,6 +24,8 @@ from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
+from dashboard.person_column import fill_person_column
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.prometheus import Histogram
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
@@ -75,7 +77,9 @@ class Feed:
         *,
         source_zone: str,
         calling_hours: CallingHours | None = None,
+        region: str = DEFAULT_REGION,
     ) -> None:
+        self._region = region
         self._database = database
         self._draw = draw
         self._now = now
@@ -237,6 +241,7 @@ class Feed:
         return self.notices_within if wanted.scope else self.notices
 
     async def _load(self) -> None:
+        await fill_person_column(self._database, self._region)
         self.epoch = await self._database.read(epoch_of)
         head = await self._database.read(head_of)
         last_id = 0

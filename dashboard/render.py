@@ -27,6 +27,7 @@ from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, as_it_is, masked
 from dashboard.measures import lag, position, size
 from dashboard.notices import Notice
+from dashboard.phone_numbers import DEFAULT_REGION, display
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
@@ -38,8 +39,17 @@ LONGEST_SHOWN = 50_000
 class Renderer:
     """Draws pages and partials for one board: its zone, its way of grouping digits, its static files."""
 
-    def __init__(self, templates: Path, *, timezone: ZoneInfo, indian_grouping: bool, static_version: str) -> None:
+    def __init__(
+        self,
+        templates: Path,
+        *,
+        timezone: ZoneInfo,
+        indian_grouping: bool,
+        static_version: str,
+        region: str = DEFAULT_REGION,
+    ) -> None:
         self.timezone = timezone
+        self.phone = partial(display, region=region)
         self.static_version = static_version
         self._environment = Environment(
             loader=FileSystemLoader(templates),
@@ -63,7 +73,7 @@ class Renderer:
             "day_of_month": partial(local_time, timezone=timezone, form="%-d %b"),
             "reason": reason_in_words,
             "tries": try_in_words,
-            "phone": phone,
+            "phone": self.phone,
             "span": length_words,
             "safe_url": safe_url,
             "host": host_of,
@@ -282,14 +292,6 @@ def utc(at: int) -> str:
 
 def local_time(at: int, *, timezone: ZoneInfo, form: str) -> str:
     return _moment(at).astimezone(timezone).strftime(form)
-
-
-def phone(number: str) -> str:
-    """+91 98765 43210 for an Indian mobile number, anything else as it came."""
-    digits = number.removeprefix("+")
-    if digits.isascii() and digits.isdecimal() and len(digits) == 12 and digits.startswith("91"):
-        return f"+91 {digits[2:7]} {digits[7:]}"
-    return number
 
 
 def days_words(wanted: CallFilter) -> str:

@@ -34,6 +34,7 @@ SUMMARY = {
     "converted": ("boolean?", "Whether the goal was reached; null where it was not reported."),
     "customer_name": ("string", "The name in the campaign's file."),
     "customer_number": ("string", "Masked, unless the role sees numbers."),
+    "person": ("string?", "The number in E.164, or the address; null for anonymous callers and where it is masked."),
     "disposition": ("string", "The beginning of the outcome's text."),
     "recording": ("string?", "kept, waiting, failed or expired; null where there is none."),
 }
@@ -68,6 +69,7 @@ def summary_of(told: ToldCall, *, sees_numbers: bool) -> dict[str, JSON]:
         "converted": row.converted,
         "customer_name": hide(row.customer_name),
         "customer_number": row.customer_number if sees_numbers else masked(row.customer_number),
+        "person": (row.person or None) if sees_numbers else None,
         "disposition": hide(row.disposition),
         "recording": row.recording_state,
     }

@@ -22,7 +22,7 @@ LAYERS = (
     ("erasure", "tokens"),
     ("accounts", "archive", "forward", "intake", "streams", "upkeep", "watch"),
     ("feed",),
-    ("ring", "told"),
+    ("person_column", "ring", "told"),
     ("render",),
     ("store",),
     ("migrations",),
@@ -58,6 +58,7 @@ LAYERS = (
         "roles",
         "sheets",
     ),
+    ("phone_numbers",),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}
 PYTHON_FILES = sorted(path for path in HOUSE.rglob("*.py") if "versions" not in path.parts)

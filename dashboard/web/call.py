@@ -23,10 +23,10 @@ from dashboard.filters import is_within
 from dashboard.links import safe_url
 from dashboard.masking import Mask
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import LONGEST_SHOWN, Renderer, masked_row, phone
+from dashboard.render import LONGEST_SHOWN, Renderer, masked_row
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
-from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
+from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_person
 from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.store.steps import done_of
@@ -125,6 +125,9 @@ class Found(NamedTuple):
     recording: Recording | None
     deliveries: list[Inbox]
     attempts: list[CallRow]
+    """the calls with this person in the same campaign: one series of tries"""
+    other_calls: list[CallRow]
+    """the calls with this person in other campaigns, and in none"""
     transcript_is_due: bool
     """Whether the call has reached the age at which transcripts are removed."""
 
@@ -151,7 +154,7 @@ async def show_call(call_id: int) -> ResponseReturnValue:
 
 async def call_page(found: Found, *, is_part: bool = False, shows_number: bool = False) -> ResponseReturnValue:
     """The call as whoever asks may see it; with its own number in clear where that was asked for."""
-    title = _title(found.row, rights())
+    title = _title(found.row, rights(), board().draw)
     look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "", form_token())
     # In a thread, and large ones one after the other: megabytes of transcript must not hold up reports and streams.
     async with board().large_calls if len(found.call.data) > _LARGE else nullcontext():
@@ -176,24 +179,27 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Fo
     if call is None or not is_within(call.campaign, campaigns):
         return None
     deliveries = list(deliveries_of(session, call_id))
+    of_person = partial(rows_of_person, session, call.person, MOST_ATTEMPTS_SHOWN + 1, campaigns, series=call.campaign)
     last = max((each.id for each in deliveries if each.verdict in TOLD_OF_A_CALL), default=0)
     return Found(
         call,
         rows_by_id(session, [call_id])[0],
         recording_of(session, call_id),
         deliveries,
-        rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1, campaigns),
+        of_person(is_in_series=True),
+        of_person(is_in_series=False),
         0 < last <= done_of(session, "transcripts"),
     )
 
 
-def _title(row: CallRow, rights: Rights) -> str:
+def _title(row: CallRow, rights: Rights, renderer: Renderer) -> str:
     shown = row if rights.sees_numbers else masked_row(row)
-    return f"{shown.customer_name or phone(shown.customer_number) or 'Call'} · Callboard"
+    return f"{shown.customer_name or renderer.phone(shown.customer_number) or 'Call'} · Callboard"
 
 
 def _draw(found: Found, renderer: Renderer, look: Look) -> str:
     call, data = found.call, read_json(found.call.data)
+    number = renderer.phone(call.customer_number)
     report = CallReport.model_validate(data)
     reports = tell(found.deliveries)
     page = renderer.page if look.rights.sees_numbers else partial(renderer.masked_page, Mask(_numbers(call, reports)))
@@ -202,7 +208,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         title=look.title,
         query=look.query,
         form_token=look.form_token,
-        number=renderer.unmasked(phone(call.customer_number)) if look.shows_number else phone(call.customer_number),
+        number=renderer.unmasked(number) if look.shows_number else number,
         may_reveal=look.rights.may_reveal and not (look.rights.sees_numbers or look.shows_number),
         row=found.row,
         stage=stage_of(found.row.facts),
@@ -213,6 +219,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
+        other_calls=shown(found.other_calls, MOST_ATTEMPTS_SHOWN),
         fields=fields_of(data, call.try_count),
         reports=reports,
     )

@@ -181,6 +181,8 @@ class KnownBrowser(SQLModel, table=True):
 
     token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     account_id: int = Field(foreign_key="account.id", primary_key=True)
+    network: str = text()
+    """Where it last signed in from: the IPv4 address or the IPv6 /64."""
     used_at: int = big()
 
     __table_args__ = (Index("known_browser_account", "account_id", "used_at"),)

@@ -71,7 +71,7 @@ def test_any_header_gives_a_key_and_never_an_exception(peer: str, header: str, h
     address = client_address(peer, entries, hops)
     assert address == NO_ADDRESS or str(read_address(address)) == address
     client = client_at(address)
-    assert client.networks
+    assert client.own_network
     assert client.widest_network
     assert isinstance(is_this_machine(peer), bool)
 

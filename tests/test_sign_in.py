@@ -127,7 +127,7 @@ async def test_a_name_is_the_same_in_every_unicode_form_and_case(guarded: Callbo
 
 async def test_wrong_passwords_under_all_spellings_of_a_name_count_as_one_name(make_app: MakeApp) -> None:
     app = await make_app(admin_password=PASSWORD, proxy_hops=1)
-    app.sign_in_limits = SignInLimits(by_name=6)
+    app.sign_in_limits = SignInLimits(by_name=6, by_name_of_new_networks=6)
     spellings = ["admin", "Admin", "ADMIN", "admin ", "\u200badmin", "\uff41dmin", "aDmin"]
     networks = itertools.count(1)
 

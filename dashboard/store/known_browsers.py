@@ -1,4 +1,4 @@
-"""Browsers that accounts have signed in with. Only the hash of a browser's cookie is stored."""
+"""Browsers that accounts have signed in with, and where from. Only the hash of a browser's cookie is stored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ KEPT_SECONDS = 180 * 24 * 3600
 MOST_OF_ONE_ACCOUNT = 20
 
 
-def known_browser(session: Session, token: str, account_id: int, now: int) -> bytes | None:
-    """The hash of a browser's token, if this account has signed in with it and still knows it."""
+def known_as(session: Session, token: str, network: str, account_id: int, now: int) -> str:
+    """By what an account knows who signs in: a key of the browser, else of the network; "" where it knows neither."""
     sha = _hash(token)
-    found = session.get(KnownBrowser, (sha, account_id))
-    return sha if found is not None and found.used_at > _oldest(now) else None
+    is_recent = (KnownBrowser.account_id == account_id, col(KnownBrowser.used_at) > _oldest(now))
+    if token and session.exec(select(KnownBrowser).where(KnownBrowser.token_hash == sha, *is_recent)).first():
+        return sha.hex()
+    is_known = session.exec(select(KnownBrowser).where(KnownBrowser.network == network, *is_recent)).first()
+    return f"{account_id} {network}" if is_known else ""
 
 
-def remember_browser(session: Session, old_token: str, token: str, account_id: int, now: int) -> None:
+def remember_browser(session: Session, old_token: str, token: str, network: str, account_id: int, now: int) -> None:
     """An account has signed in with the browser that had `old_token` ("" for none) and has `token` from now on.
 
     The new token also serves the other accounts of that browser, and the old one ends: a token that somebody planted in
@@ -34,7 +37,7 @@ def remember_browser(session: Session, old_token: str, token: str, account_id: i
         session.execute(moved)
     mine = (col(KnownBrowser.token_hash) == sha, col(KnownBrowser.account_id) == account_id)
     session.execute(delete(KnownBrowser).where(*mine))
-    session.add(KnownBrowser(token_hash=sha, account_id=account_id, used_at=now))
+    session.add(KnownBrowser(token_hash=sha, account_id=account_id, network=network, used_at=now))
     session.flush()
     newest_first = (
         select(KnownBrowser.token_hash)

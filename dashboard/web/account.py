@@ -34,7 +34,8 @@ from dashboard.store.accounts import (
     start_session,
     still_opens,
 )
-from dashboard.store.known_browsers import known_browser, remember_browser
+from dashboard.store.known_browsers import known_as, remember_browser
+from dashboard.web.client_address import Client
 from dashboard.web.door import refuse_foreign_form
 from dashboard.web.known_browser import browser_token, new_browser_token, set_browser_cookie
 from dashboard.web.openings import Who, open_to
@@ -78,10 +79,8 @@ async def sign_in() -> ResponseReturnValue:
     tokens = None
     # Again only where the account was changed meanwhile, be it that another sign-in has made its hash anew.
     while not tokens:
-        account, browser = await board().database.read(partial(_account_and_browser, name=name, token=browser_token()))
-        attempt = Attempt(
-            client(), name_key(account.name if account else name), account.id if account else None, browser
-        )
+        look = partial(_account_of_attempt, name=name, who=client(), browser=browser_token())
+        account, attempt = await board().database.read(look)
         is_right, slow_down = await _check(account, password, attempt)
         if slow_down:
             return _page(_WAIT, next_page, name, 429)
@@ -92,17 +91,18 @@ async def sign_in() -> ResponseReturnValue:
     return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), tokens)
 
 
-def _account_and_browser(session: Session, name: str, token: str) -> tuple[Account | None, bytes | None]:
-    """The account that a name means, and the hash of the browser's token if the account has signed in with it."""
+def _account_of_attempt(session: Session, name: str, who: Client, browser: str) -> tuple[Account | None, Attempt]:
+    """The account that a name means, and the attempt to sign in to it."""
     account = find_account(session, name)
-    if account is None or account.id is None or not token:
-        return account, None
-    return account, known_browser(session, token, account.id, now_micros())
+    if account is None or account.id is None:
+        return None, Attempt(who, name_key(name))
+    known = known_as(session, browser, who.own_network, account.id, now_micros())
+    return account, Attempt(who, name_key(account.name), account.id, known)
 
 
 async def _enter(account: Account, password: str) -> _Tokens | None:
     """The tokens of a session begun with a password that was right; None if the account is not what it was then."""
-    tokens, browser_before, address = _new_tokens(), browser_token(), visitor_address()
+    tokens, browser_before, who = _new_tokens(), browser_token(), client()
     fresh_hash = await _renewed(account, password)
     session_before = request.cookies.get(cookie_name(), "")
 
@@ -113,7 +113,7 @@ async def _enter(account: Account, password: str) -> _Tokens | None:
         end_session(session, session_before)
         if fresh_hash:
             keep_hash(session, account, fresh_hash)
-        _begin(session, account, tokens, browser_before, audit.SIGNED_IN, address)
+        _begin(session, account, tokens, who, audit.SIGNED_IN, browser_before)
         return True
 
     return tokens if await board().database.write(begin) else None
@@ -158,7 +158,7 @@ async def change_password() -> ResponseReturnValue:
         return await _account_page("The two new passwords are not the same. Nothing was changed.", 400)
     visitor = signed_in()
     # The session is the account's own: guesses of others do not keep its owner from changing the password.
-    attempt = Attempt(client(), name_key(account.name), account.id, visitor and visitor.session)
+    attempt = Attempt(client(), name_key(account.name), account.id, visitor.session.hex() if visitor else "")
     is_right, slow_down = await _check(account, present, attempt)
     if slow_down:
         return await _account_page(_WAIT, 429)
@@ -168,13 +168,13 @@ async def change_password() -> ResponseReturnValue:
         password_hash = await hashed(wanted)
     except BadPassword as problem:
         return await _account_page(str(problem), 400)
-    tokens, address = _new_tokens(), visitor_address()
+    tokens, who = _new_tokens(), client()
 
     def change(session: Session) -> bool:
         if not still_opens(session, account):
             return False
         set_password(session, account, password_hash)
-        _begin(session, account, tokens, "", audit.PASSWORD_SET, address)
+        _begin(session, account, tokens, who, audit.PASSWORD_SET)
         return True
 
     if not await board().database.write(change):
@@ -186,13 +186,13 @@ async def change_password() -> ResponseReturnValue:
 @open_to(Who.VIEWERS)
 async def sign_out_elsewhere() -> ResponseReturnValue:
     """Every browser but this one asks to sign in from now on."""
-    account, tokens, address = await _own_account(), _new_tokens(), visitor_address()
+    account, tokens, who = await _own_account(), _new_tokens(), client()
 
     def end(session: Session) -> bool:
         if not still_opens(session, account):
             return False
         end_sessions_of(session, account)
-        _begin(session, account, tokens, "", audit.SIGNED_OUT_ELSEWHERE, address)
+        _begin(session, account, tokens, who, audit.SIGNED_OUT_ELSEWHERE)
         return True
 
     if not await board().database.write(end):
@@ -243,13 +243,15 @@ async def _check(account: Account | None, password: str, attempt: Attempt) -> tu
     return False, False
 
 
-def _begin(session: Session, account: Account, tokens: _Tokens, browser_before: str, action: str, address: str) -> None:
+def _begin(
+    session: Session, account: Account, tokens: _Tokens, who: Client, action: str, browser_before: str = ""
+) -> None:
     """A session of this account in a browser that is known from now on, and the line of the audit log that says why."""
     assert account.id is not None
     now = now_micros()
     start_session(session, account.id, tokens.session, now)
-    remember_browser(session, browser_before, tokens.browser, account.id, now)
-    audit.note(session, now=now, account=account.name, action=action, address=address)
+    remember_browser(session, browser_before, tokens.browser, who.own_network, account.id, now)
+    audit.note(session, now=now, account=account.name, action=action, address=who.address)
 
 
 async def _own_account() -> Account:

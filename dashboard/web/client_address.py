@@ -31,6 +31,11 @@ class Client(NamedTuple):
     networks: tuple[Network, ...]
 
     @property
+    def own_network(self) -> str:
+        """What counts as this one client: an IPv4 address or an IPv6 /64."""
+        return self.networks[0].key
+
+    @property
     def widest_network(self) -> str:
         return self.networks[-1].key
 

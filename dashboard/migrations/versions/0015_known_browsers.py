@@ -14,6 +14,7 @@ def upgrade() -> None:
         "known_browser",
         sa.Column("token_hash", sa.LargeBinary, primary_key=True),
         sa.Column("account_id", sa.Integer, sa.ForeignKey("account.id"), primary_key=True),
+        sa.Column("network", sa.Text, nullable=False, server_default=""),
         sa.Column("used_at", BIG, nullable=False),
     )
     op.create_index("known_browser_account", "known_browser", ["account_id", "used_at"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
 from sqlmodel import Session
 
+from dashboard.account_names import name_key
 from dashboard.models import Account
 from dashboard.roles import ADMIN, EVERYTHING, ROLES, Rights
 from dashboard.store import audit
@@ -26,10 +25,6 @@ from dashboard.store.accounts import (
 from dashboard.store.tokens import tokens
 
 LONGEST_NAME = 100
-# What Unicode counts as letters and signs, and no screen shows: joiners, fillers, variation selectors, empty Braille.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 
 
 class Refused(Exception):
@@ -53,24 +48,25 @@ Act = Callable[[Session, Change], str]
 
 def add(session: Session, change: Change) -> str:
     name = change.name
-    if not _seen(name) or len(name) > LONGEST_NAME or not name.isprintable():
+    if not name_key(name) or len(name) > LONGEST_NAME or not name.isprintable():
         raise Refused(f"A name has 1 to {LONGEST_NAME} letters, all of which can be printed.")
-    if _seen(name) in audit.NOT_ACCOUNTS or _seen(name).startswith(audit.BEARER_OF):
+    if name_key(name) in audit.NOT_ACCOUNTS or name_key(name).startswith(audit.BEARER_OF):
         raise Refused(f"The audit log calls something else {name}. Choose another name.")
-    if alike := next((line.name for line in accounts(session) if _seen(line.name) == _seen(name)), None):
+    if alike := next((line.name for line in accounts(session) if name_key(line.name) == name_key(name)), None):
         raise Refused(f"There is an account {alike} already. Choose another name, or give that one another password.")
     _check(change.rights)
     if change.rights.role != ADMIN and not has_accounts(session):
         raise Refused("The first account must be an admin: somebody has to look after the others.")
     add_account(session, name, change.password_hash, change.now, change.rights)
-    _note(session, change, audit.ADDED, rights_words(change.rights))
+    _note(session, change, name, audit.ADDED, rights_words(change.rights))
     return f"{name} can sign in now, as {rights_words(change.rights)}."
 
 
 def give_password(session: Session, change: Change) -> str:
-    set_password(session, _known(session, change.name), change.password_hash)
-    _note(session, change, audit.PASSWORD_SET)
-    return f"{change.name} has a new password, and is signed out everywhere."
+    account = _known(session, change.name)
+    set_password(session, account, change.password_hash)
+    _note(session, change, account.name, audit.PASSWORD_SET)
+    return f"{account.name} has a new password, and is signed out everywhere."
 
 
 def give_rights(session: Session, change: Change) -> str:
@@ -79,39 +75,35 @@ def give_rights(session: Session, change: Change) -> str:
     try:
         set_rights(session, account, change.rights)
     except LastAdmin:
-        raise Refused(f"{change.name} is the only admin who can sign in. Make another one first.") from None
-    _note(session, change, audit.RIGHTS_CHANGED, rights_words(change.rights))
-    return f"{change.name} is {rights_words(change.rights)} now, and has to sign in again."
+        raise Refused(f"{account.name} is the only admin who can sign in. Make another one first.") from None
+    _note(session, change, account.name, audit.RIGHTS_CHANGED, rights_words(change.rights))
+    return f"{account.name} is {rights_words(change.rights)} now, and has to sign in again."
 
 
 def shut_out(session: Session, change: Change) -> str:
+    account = _known(session, change.name)
     try:
-        disable(session, _known(session, change.name), change.now)
+        disable(session, account, change.now)
     except LastAdmin:
-        raise Refused(f"{change.name} is the only admin who can sign in. Make another one first.") from None
-    _note(session, change, audit.DISABLED)
+        raise Refused(f"{account.name} is the only admin who can sign in. Make another one first.") from None
+    _note(session, change, account.name, audit.DISABLED)
     running = [token.name for token in tokens(session) if token.ended_at is None]
     rest = (
-        f" API tokens are nobody's and go on: end those {change.name} knows ({', '.join(running)})." if running else ""
+        f" API tokens are nobody's and go on: end those {account.name} knows ({', '.join(running)})." if running else ""
     )
-    return f"{change.name} cannot sign in any more; open pages end within half a minute.{rest}"
+    return f"{account.name} cannot sign in any more; open pages end within half a minute.{rest}"
 
 
 def let_in(session: Session, change: Change) -> str:
-    enable(session, _known(session, change.name))
-    _note(session, change, audit.ENABLED)
-    return f"{change.name} can sign in again, with the same password as before."
+    account = _known(session, change.name)
+    enable(session, account)
+    _note(session, change, account.name, audit.ENABLED)
+    return f"{account.name} can sign in again, with the same password as before."
 
 
 def rights_words(rights: Rights) -> str:
     """`viewer of north, south`, as lists and the audit log say it."""
     return f"{rights.role} of {', '.join(rights.campaigns)}" if rights.campaigns else rights.role
-
-
-def _seen(name: str) -> str:
-    """A name as people read it: of "Asha" and "asha" in the audit log nobody would know who did what."""
-    shown = _UNSEEN.sub("", unicodedata.normalize("NFKC", name))
-    return " ".join(shown.casefold().split())
 
 
 def _check(rights: Rights) -> None:
@@ -128,6 +120,6 @@ def _known(session: Session, name: str) -> Account:
     return account
 
 
-def _note(session: Session, change: Change, action: str, what: str = "") -> None:
-    about = f"{change.name}: {what}" if what else change.name
+def _note(session: Session, change: Change, name: str, action: str, what: str = "") -> None:
+    about = f"{name}: {what}" if what else name
     audit.note(session, now=change.now, account=change.by, action=action, about=about, address=change.address)

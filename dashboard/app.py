@@ -62,6 +62,8 @@ from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard, RecordingCou
 from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.sign_in_limits import SignInLimits
+from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
@@ -125,6 +127,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.visits = Visits(app.database, now_micros)
     app.readiness = Readiness(app.database)
     app.recording_counts = RecordingCounts()
+    app.sign_in_limits = SignInLimits()
+    app.wrong_tokens = NetworkSlowdown(most=30, seconds=60)
     app.erasing = set()
     app.turns = asyncio.Semaphore(OPENED_AT_ONCE)
     app.large_calls = asyncio.Semaphore(1)

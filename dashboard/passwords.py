@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -20,21 +21,32 @@ class BadPassword(ValueError):
 
 
 def hash_password(password: str) -> str:
-    """What is kept of a password. Takes a few hundredths of a second and 64 MiB. Raises BadPassword."""
+    """What is kept of a password. Takes a few hundredths of a second and 64 MiB. Raises BadPassword.
+
+    Its Unicode normal form is NFC (NIST SP 800-63B, 3.1.1.2, asks for one form); every other character counts as typed.
+    """
     if len(password) < SHORTEST:
         raise BadPassword(f"A password needs at least {SHORTEST} letters: a few words make one that can be remembered.")
     if len(password) > LONGEST:
         raise BadPassword(f"A password has at most {LONGEST} letters.")
-    return _hasher.hash(password)
+    return _hasher.hash(unicodedata.normalize("NFC", password))
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether a password is the one that was hashed; without a hash it takes as long, and never is."""
+    """Whether a password is the one that was hashed, in any Unicode normal form; without a hash it takes as long, and
+    never is.
+
+    Up to three checks, one after another: hashes of older versions are of the form that was typed then.
+    """
+    forms = dict.fromkeys((password, *(unicodedata.normalize(form, password) for form in ("NFC", "NFD"))))
+    return any(_is_hashed(password_hash or _nobodys_hash(), form) for form in forms) and password_hash is not None
+
+
+def _is_hashed(password_hash: str, password: str) -> bool:
     try:
-        _hasher.verify(password_hash or _nobodys_hash(), password)
+        return _hasher.verify(password_hash, password)
     except (VerifyMismatchError, InvalidHashError):
         return False
-    return password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:

@@ -20,9 +20,7 @@ from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.migrations import migrate
 from dashboard.settings import Settings
-from dashboard.web import account
 from dashboard.web.parts import Callboard
-from dashboard.web.slowdown import Slowdown
 from tests.postgres import postgres, postgres_url  # noqa: F401  (fixtures)
 from tests.running import RunningBoard
 
@@ -39,12 +37,8 @@ def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cheap_sign_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong passwords of one test are not those of another, and a password costs a test next to nothing."""
+    """A password costs a test next to nothing."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    # One that somebody has waited for belongs to that test's event loop.
-    monkeypatch.setattr(account, "_checks", asyncio.Semaphore(2))
-    monkeypatch.setattr(account, "_wrong_by_address", Slowdown(most=10, seconds=60))
-    monkeypatch.setattr(account, "_wrong_by_name", Slowdown(most=60, seconds=60))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

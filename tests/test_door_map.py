@@ -17,11 +17,11 @@ from dashboard import passwords
 from dashboard.app import create_app
 from dashboard.roles import Rights
 from dashboard.settings import Settings
-from dashboard.web import account, health
+from dashboard.web import health
 from dashboard.web.headers import HEADERS
 from dashboard.web.openings import Undeclared, Who, open_to, openings_of
 from dashboard.web.parts import Callboard
-from dashboard.web.slowdown import Slowdown
+from dashboard.web.sign_in_limits import SignInLimits
 from tests.cast import CAST, enter_cast
 from tests.forms import form_token
 from tests.reports import WEBHOOK, report
@@ -67,13 +67,13 @@ async def ask(client: Client, method: str, path: str, *, is_stream: bool = False
 @pytest.fixture(autouse=True)
 def _passwords_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    monkeypatch.setattr(account, "_wrong_by_address", Slowdown(most=100, seconds=60))
 
 
 @pytest.fixture
 async def guarded(make_app: MakeApp) -> Callboard:
     """A board with a call on it."""
     app = await make_app(webhook_secrets=("hush",))
+    app.sign_in_limits = SignInLimits(by_client=100)
     assert (await app.test_client().post(f"{WEBHOOK}?token=hush", data=report())).status_code == 200
     return app
 

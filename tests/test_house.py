@@ -42,6 +42,7 @@ LAYERS = (
     ("models", "settings", "sse", "zones"),
     ("targets",),
     (
+        "account_names",
         "crew",
         "disk",
         "gaps",

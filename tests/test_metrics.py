@@ -14,7 +14,7 @@ from dashboard.filters import CallFilter
 from dashboard.roles import REVIEWER, Rights
 from dashboard.store.accounts import add_account, find_account, start_session
 from dashboard.web.parts import Callboard, now_micros
-from dashboard.web.slowdown import Slowdown
+from dashboard.web.slowdown import NetworkSlowdown
 from tests.reports import WEBHOOK, report
 
 MakeApp = Callable[..., Awaitable[Callboard]]
@@ -116,11 +116,10 @@ async def test_without_a_token_in_the_settings_an_empty_one_opens_nothing(make_a
         assert (await client.get("/metrics", headers={"Authorization": given})).status_code == 401
 
 
-async def test_whoever_guesses_the_token_is_not_listened_to_for_a_while(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.web.door._wrong_tokens", Slowdown(most=3, seconds=60))
-    client = (await make_app(admin_password="a long password", metrics_token=TOKEN)).test_client()
+async def test_whoever_guesses_the_token_is_not_listened_to_for_a_while(make_app: MakeApp) -> None:
+    app = await make_app(admin_password="a long password", metrics_token=TOKEN)
+    app.wrong_tokens = NetworkSlowdown(most=3, seconds=60)
+    client = app.test_client()
     for _ in range(3):
         assert (await client.get("/metrics", headers={"Authorization": "Bearer wrong"})).status_code == 401
     assert (await client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})).status_code == 429

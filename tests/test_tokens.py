@@ -17,9 +17,7 @@ from dashboard.roles import ADMIN, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.tokens import add_token, bearer_of, end_token, tokens
 from dashboard.tokens import BadToken, token_rights
-from dashboard.web import door
 from dashboard.web.parts import Callboard
-from dashboard.web.slowdown import Slowdown
 from tests.cast import enter_cast
 from tests.forms import post
 from tests.reports import WEBHOOK, report
@@ -27,11 +25,6 @@ from tests.stored import rows
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 Token = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_wrong_tokens", Slowdown(most=30, seconds=60))
 
 
 @pytest.fixture

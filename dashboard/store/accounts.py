@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, delete, func, update
 from sqlmodel import Session as Connection
 from sqlmodel import col, select
 
+from dashboard.account_names import name_key
 from dashboard.models import Account, Session, WallLink
 from dashboard.roles import ADMIN, EVERYTHING, Rights
+from dashboard.store.known_browsers import forget_all_browsers, forget_browsers_of
 
 IDLE_SECONDS = 12 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
@@ -39,8 +41,13 @@ def has_accounts(session: Connection) -> bool:
 
 
 def find_account(session: Connection, name: str) -> Account | None:
-    """The account of this name, a disabled one too."""
-    return session.exec(select(Account).where(Account.name == name)).first()
+    """The account of this name, a disabled one too; without one, the only account whose name reads the same."""
+    exact = session.exec(select(Account).where(Account.name == name)).first()
+    if exact is not None or not (key := name_key(name)):
+        return exact
+    alike = [found for found in session.exec(select(Account.name)) if name_key(found) == key]
+    # Accounts of older versions may have names that read the same: then only the exact spelling tells which is meant.
+    return session.exec(select(Account).where(Account.name == alike[0])).one() if len(alike) == 1 else None
 
 
 def accounts(session: Connection) -> Sequence[AccountLine]:
@@ -109,7 +116,7 @@ def disable(session: Connection, account: Account, now: int) -> None:
 
 def _keep_an_admin(session: Connection, account: Account) -> None:
     """Raises LastAdmin if there is no admin beside this account who can sign in."""
-    admins = select(Account.id).where(Account.role == ADMIN, _is_open()).order_by(col(Account.id))
+    admins = select(Account.id).where(Account.role == ADMIN, _is_open())
     # Locked, where rows can be: two admins who take each other away at once would both find the other still there.
     if [*session.exec(admins.order_by(col(Account.id)).with_for_update())] == [account.id]:
         raise LastAdmin
@@ -121,10 +128,13 @@ def enable(session: Connection, account: Account) -> None:
 
 
 def end_sessions_of(session: Connection, account: Account) -> None:
+    """Sign an account out everywhere. Its browsers are no longer known either: one of them may have been stolen."""
+    forget_browsers_of(session, account.id)
     session.execute(delete(Session).where(col(Session.account_id) == account.id))
 
 
 def end_all_sessions(session: Connection) -> None:
+    forget_all_browsers(session)
     session.execute(delete(Session))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
@@ -14,6 +15,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from dashboard.account_names import name_key
 from dashboard.callkaro.report import storable
 from dashboard.models import Account
 from dashboard.passwords import SHORTEST, BadPassword, hash_password, is_outdated, matches
@@ -32,26 +34,39 @@ from dashboard.store.accounts import (
     start_session,
     still_opens,
 )
+from dashboard.store.known_browsers import known_as, remember_browser
+from dashboard.web.client_address import Client
 from dashboard.web.door import refuse_foreign_form
+from dashboard.web.known_browser import browser_token, new_browser_token, set_browser_cookie
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
-from dashboard.web.slowdown import Slowdown
-from dashboard.web.visitor import COOKIE, SECURE_COOKIE, cookie_name, is_https, signed_in, visitor_address
+from dashboard.web.sign_in_limits import Attempt
+from dashboard.web.visitor import COOKIE, SECURE_COOKIE, client, cookie_name, is_https, signed_in, visitor_address
 
 blueprint = Blueprint("account", __name__)
 
 ADMIN = "admin"
-_WAIT = "Too many wrong passwords. Wait a minute, then try again."
+_WAIT = (
+    "Too many wrong passwords. Wait a minute, then try again. A browser that has signed in here before is not affected "
+    "by wrong passwords from elsewhere."
+)
 _CHANGED_MEANWHILE = (
     "Your account was changed at the same moment, elsewhere or by an admin, so nothing was done here. Load this page "
     "anew; if it asks you to sign in, your password is another one now."
 )
-# Each check takes 64 MiB: a hundred at once would take 6 GB.
-_checks = asyncio.Semaphore(2)
-# One address is stopped long before a name is: nobody alone can lock the owner out.
-_wrong_by_address = Slowdown(most=10, seconds=60)
-_wrong_by_name = Slowdown(most=60, seconds=60)
+_RETRY_AFTER = {"Retry-After": "60"}
+
+
+class _Tokens(NamedTuple):
+    """The two cookies of a browser that signs in: the session's, and the one by which it is known afterwards."""
+
+    session: str
+    browser: str
+
+
+def _new_tokens() -> _Tokens:
+    return _Tokens(secrets.token_urlsafe(32), new_browser_token())
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -61,23 +76,33 @@ async def sign_in() -> ResponseReturnValue:
         return _page("", request.args.get("next", ""))
     form = await request.form
     name, password, next_page = (str(storable(form.get(field, ""))) for field in ("name", "password", "next"))
-    token = ""
+    tokens = None
     # Again only where the account was changed meanwhile, be it that another sign-in has made its hash anew.
-    while not token:
-        account = await board().database.read(partial(find_account, name=name))
-        is_right, slow_down = await _check(account, name, password)
+    while not tokens:
+        look = partial(_account_of_attempt, name=name, who=client(), browser=browser_token())
+        account, attempt = await board().database.read(look)
+        is_right, slow_down = await _check(account, password, attempt)
         if slow_down:
             return _page(_WAIT, next_page, name, 429)
         if account is None or not is_right:
             return _page("Name or password is wrong. Try again.", next_page, name, 401)
-        token = await _enter(account, password)
+        tokens = await _enter(account, password)
     # A header holds no letter beyond Latin-1.
-    return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), token)
+    return _signed_in(redirect(iri_to_uri(_safe_next(next_page)), 303), tokens)
 
 
-async def _enter(account: Account, password: str) -> str:
-    """The token of a session begun with a password that was right; "" if the account is not what it was then."""
-    token, address = secrets.token_urlsafe(32), visitor_address()
+def _account_of_attempt(session: Session, name: str, who: Client, browser: str) -> tuple[Account | None, Attempt]:
+    """The account that a name means, and the attempt to sign in to it."""
+    account = find_account(session, name)
+    if account is None or account.id is None:
+        return None, Attempt(who, name_key(name))
+    known = known_as(session, browser, who.own_network, account.id, now_micros())
+    return account, Attempt(who, name_key(account.name), account.id, known)
+
+
+async def _enter(account: Account, password: str) -> _Tokens | None:
+    """The tokens of a session begun with a password that was right; None if the account is not what it was then."""
+    tokens, browser_before, who = _new_tokens(), browser_token(), client()
     fresh_hash = await _renewed(account, password)
     session_before = request.cookies.get(cookie_name(), "")
 
@@ -88,10 +113,10 @@ async def _enter(account: Account, password: str) -> str:
         end_session(session, session_before)
         if fresh_hash:
             keep_hash(session, account, fresh_hash)
-        _begin(session, account, token, audit.SIGNED_IN, address)
+        _begin(session, account, tokens, who, audit.SIGNED_IN, browser_before)
         return True
 
-    return token if await board().database.write(begin) else ""
+    return tokens if await board().database.write(begin) else None
 
 
 @blueprint.post("/sign-out")
@@ -131,7 +156,10 @@ async def change_password() -> ResponseReturnValue:
     account = await _own_account()
     if wanted != again:
         return await _account_page("The two new passwords are not the same. Nothing was changed.", 400)
-    is_right, slow_down = await _check(account, account.name, present)
+    visitor = signed_in()
+    # The session is the account's own: guesses of others do not keep its owner from changing the password.
+    attempt = Attempt(client(), name_key(account.name), account.id, visitor.session.hex() if visitor else "")
+    is_right, slow_down = await _check(account, present, attempt)
     if slow_down:
         return await _account_page(_WAIT, 429)
     if not is_right:
@@ -140,42 +168,41 @@ async def change_password() -> ResponseReturnValue:
         password_hash = await hashed(wanted)
     except BadPassword as problem:
         return await _account_page(str(problem), 400)
-    token = secrets.token_urlsafe(32)
+    tokens, who = _new_tokens(), client()
 
     def change(session: Session) -> bool:
         if not still_opens(session, account):
             return False
         set_password(session, account, password_hash)
-        _begin(session, account, token, audit.PASSWORD_SET, address)
+        _begin(session, account, tokens, who, audit.PASSWORD_SET)
         return True
 
-    address = visitor_address()
     if not await board().database.write(change):
         return await _account_page(_CHANGED_MEANWHILE, 409)
-    return _signed_in(redirect("/account?changed=1", 303), token)
+    return _signed_in(redirect("/account?changed=1", 303), tokens)
 
 
 @blueprint.post("/account/sign-out-elsewhere")
 @open_to(Who.VIEWERS)
 async def sign_out_elsewhere() -> ResponseReturnValue:
     """Every browser but this one asks to sign in from now on."""
-    account, token, address = await _own_account(), secrets.token_urlsafe(32), visitor_address()
+    account, tokens, who = await _own_account(), _new_tokens(), client()
 
     def end(session: Session) -> bool:
         if not still_opens(session, account):
             return False
         end_sessions_of(session, account)
-        _begin(session, account, token, audit.SIGNED_OUT_ELSEWHERE, address)
+        _begin(session, account, tokens, who, audit.SIGNED_OUT_ELSEWHERE)
         return True
 
     if not await board().database.write(end):
         return await _account_page(_CHANGED_MEANWHILE, 409)
-    return _signed_in(redirect("/account", 303), token)
+    return _signed_in(redirect("/account", 303), tokens)
 
 
 async def hashed(password: str) -> str:
     """A hash of a password, when it is this one's turn. Raises BadPassword."""
-    async with _checks:
+    async with board().sign_in_limits.checks:
         return await asyncio.to_thread(hash_password, password)
 
 
@@ -194,30 +221,37 @@ async def make_admin(app: Callboard) -> None:
         await app.database.write(partial(add_account, name=ADMIN, password_hash=password_hash, now=now_micros()))
 
 
-async def _check(account: Account | None, name: str, password: str) -> tuple[bool, bool]:
+async def _check(account: Account | None, password: str, attempt: Attempt) -> tuple[bool, bool]:
     """Whether the password is right, and whether there were too many wrong ones for it to be looked at."""
-    address = visitor_address()
-    async with _checks:
+    limits = board().sign_in_limits
+    # Before it waits for its turn, or the many that are over the limit would keep the others waiting.
+    if limits.is_over(attempt):
+        return False, True
+    async with limits.turn(attempt):
         # Before the password is looked at: a guess that is checked and then called too much has been a guess.
-        if _wrong_by_address.is_over(address) or _wrong_by_name.is_over(name):
+        if limits.is_over(attempt):
             return False, True
         is_open = account is not None and account.disabled_at is None
         if await asyncio.to_thread(matches, account.password_hash if account and is_open else None, password):
             return True, False
-        _wrong_by_address.is_too_much(address)
-        _wrong_by_name.is_too_much(name)
+        limits.count_wrong(attempt)
     if account is not None:
         # Of names that are none nothing is written down: strangers could fill the disk, and some type passwords there.
-        wrong = partial(audit.note, now=now_micros(), account=name, action=audit.WRONG_PASSWORD, address=address)
+        who, address = account.name, attempt.client.address
+        wrong = partial(audit.note, now=now_micros(), account=who, action=audit.WRONG_PASSWORD, address=address)
         await board().database.write(wrong)
     return False, False
 
 
-def _begin(session: Session, account: Account, token: str, action: str, address: str) -> None:
-    """A session of this account, and the line of the audit log that says why."""
+def _begin(
+    session: Session, account: Account, tokens: _Tokens, who: Client, action: str, browser_before: str = ""
+) -> None:
+    """A session of this account in a browser that is known from now on, and the line of the audit log that says why."""
     assert account.id is not None
-    start_session(session, account.id, token, now_micros())
-    audit.note(session, now=now_micros(), account=account.name, action=action, address=address)
+    now = now_micros()
+    start_session(session, account.id, tokens.session, now)
+    remember_browser(session, browser_before, tokens.browser, who.own_network, account.id, now)
+    audit.note(session, now=now, account=account.name, action=action, address=who.address)
 
 
 async def _own_account() -> Account:
@@ -248,18 +282,19 @@ async def _account_page(problem: str = "", status: int = 200) -> Response:
     return Response(html, status, content_type="text/html; charset=utf-8")
 
 
-def _signed_in(answer: WerkzeugResponse, token: str) -> Response:
-    """The answer, with the cookie of a session that was just begun."""
+def _signed_in(answer: WerkzeugResponse, tokens: _Tokens) -> Response:
+    """The answer, with the cookies of a session that was just begun."""
     assert isinstance(answer, Response)
     answer.set_cookie(
         cookie_name(),
-        token,
+        tokens.session,
         max_age=ABSOLUTE_SECONDS,
         secure=is_https(),
         httponly=True,
         samesite="Lax",
         path="/",
     )
+    set_browser_cookie(answer, tokens.browser)
     return answer
 
 
@@ -273,7 +308,8 @@ def _page(problem: str, next_page: str, name: str = "", status: int = 200) -> Re
         next=_safe_next(next_page),
         name=name,
     )
-    return Response(html, status, content_type="text/html; charset=utf-8")
+    headers = _RETRY_AFTER if status == 429 else None
+    return Response(html, status, headers, content_type="text/html; charset=utf-8")
 
 
 def _safe_next(next_page: str) -> str:

@@ -17,12 +17,13 @@ from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store import audit
 from dashboard.store.accounts import SignedIn, account_of_session, has_accounts, note_seen, wall_query
 from dashboard.store.tokens import bearer_of, note_used
+from dashboard.web.client_address import is_this_machine, peer_of
 from dashboard.web.forms import FIELD, STALE, is_own_form
 from dashboard.web.openings import Who
 from dashboard.web.parts import STREAMS, board, now_micros
 from dashboard.web.plain import refuse, takes_token
-from dashboard.web.slowdown import Slowdown, sha_of
-from dashboard.web.visitor import cookie_name, is_this_machine, signed_in, visitor_address
+from dashboard.web.slowdown import sha_of
+from dashboard.web.visitor import client, cookie_name, signed_in
 from dashboard.web.visits import NOBODY
 
 # Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
@@ -34,10 +35,6 @@ METRICS_ENDPOINT = "metrics.metrics"
 
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
-
-
-# A program with a wrong token asks on and on, and so does whoever guesses.
-_wrong_tokens = Slowdown(most=30, seconds=60)
 
 
 def is_direct(host: str, header_names: Iterable[str], peer: str) -> bool:
@@ -82,7 +79,7 @@ async def guard() -> ResponseReturnValue | None:
         return refusal
     # Of an address that is none of the board's, nothing is said to a stranger: it might be a call's.
     who = board().openings.get(request.endpoint or "")
-    is_ours = is_direct(request.host, request.headers.keys(), request.remote_addr or "")
+    is_ours = is_direct(request.host, request.headers.keys(), peer_of(request.scope))
     if who is Who.ANYBODY and (is_ours or board().has_accounts):
         return None
     if not await _has_accounts():
@@ -114,15 +111,15 @@ async def _let_in(who: Who | None) -> ResponseReturnValue | None:
 
 async def _by_token() -> Response | None:
     """Let in whoever bears a token, as what it may do; else the refusal."""
-    address = visitor_address()
-    if _wrong_tokens.is_over(address):
+    wrong_tokens, who = board().wrong_tokens, client()
+    if wrong_tokens.is_over(who):
         return refuse(429, "Too many requests with a wrong token. Wait a minute.", {"Retry-After": "60"})
     scheme, _, token = request.headers["Authorization"].partition(" ")
     is_bearer = scheme.lower() == "bearer"
     database, now = board().database, now_micros()
     found = await database.read(partial(bearer_of, token=token.strip(), now=now)) if is_bearer else None
     if found is None:
-        _wrong_tokens.is_too_much(address)
+        wrong_tokens.is_too_much(who)
         sentence = "This token opens nothing: it was never made, or was ended. An admin makes one at /tokens."
         return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
     if found.is_due:
@@ -165,7 +162,7 @@ def _has_metrics_token() -> bool:
     """Whether this request bears DASHBOARD_METRICS_TOKEN; an address that guesses is not listened to for a minute."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     wanted = board().settings.metrics_token
-    if not wanted or scheme.lower() != "bearer" or _wrong_tokens.is_over(visitor_address()):
+    if not wanted or scheme.lower() != "bearer" or board().wrong_tokens.is_over(client()):
         return False
     # Bytes, for compare_digest takes no letters beyond ASCII; hashes, for it tells how long they are.
     # It may be a token of ours instead: whoever looks for that counts the wrong ones.

@@ -24,12 +24,12 @@ from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
+from dashboard.web.client_address import client_of, forwarded_for, is_this_machine, peer_of
 from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
 from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
-from dashboard.web.slowdown import Slowdown
-from dashboard.web.visitor import is_this_machine
+from dashboard.web.slowdown import NetworkSlowdown
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Hooks:
         self._settings = settings
         self._refusals = refusals
         self._secrets = [_sha256(secret.encode("utf-8", "surrogateescape")) for secret in settings.webhook_secrets]
-        self._wrong_secrets = Slowdown(most=30, seconds=60)
+        self._wrong_secrets = NetworkSlowdown(most=30, seconds=60)
         self.answers: dict[int, int] = defaultdict(int)
         """How often each status was answered since the start."""
         self.verdicts: dict[str, int] = defaultdict(int)
@@ -155,8 +155,8 @@ class Hooks:
             "last_refusal": last and last._asdict(),
             "secrets_used_at": self.secrets_used_at,
             # What our proxies add, one entry each: for `doctor`, which asks without any of its own.
-            "forwarded_for": len([each for each in headers.get(b"x-forwarded-for", b"").split(b",") if each.strip()]),
-            "from_this_machine": is_this_machine((scope.get("client") or ("",))[0]),
+            "forwarded_for": len(forwarded_for(scope)),
+            "from_this_machine": is_this_machine(peer_of(scope)),
         }
         return Answer(405, to_json(words), (allow,))
 
@@ -166,8 +166,8 @@ class Hooks:
             return error(403, "This address takes reports from CallKaro's servers, not from a web page.")
         if not self._secrets:
             # Only a board that is open to this machine alone starts without a secret.
-            peer = (scope.get("client") or ("",))[0]
-            is_ours = is_direct(_text(headers, b"host"), (name.decode("latin-1") for name in headers), peer)
+            names = (name.decode("latin-1") for name in headers)
+            is_ours = is_direct(_text(headers, b"host"), names, peer_of(scope))
             is_local = is_ours and not came_by_webhook_door(self._settings, scope.get("server"))
             if is_local:
                 return None
@@ -178,7 +178,7 @@ class Hooks:
             self.secrets_used_at[number] = now_micros()
             return None
         self._refusals.note(WRONG if _secret_given(scope, headers) else MISSING)
-        if self._wrong_secrets.is_too_much((scope.get("client") or ("",))[0]):
+        if self._wrong_secrets.is_too_much(client_of(scope, self._settings)):
             return error(429, "Too many requests with a wrong secret. Wait a minute.", (b"retry-after", b"60"))
         return error(
             401,

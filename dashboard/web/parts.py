@@ -27,6 +27,8 @@ from dashboard.watch import Watch
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.sign_in_limits import SignInLimits
+from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
@@ -77,6 +79,9 @@ class Callboard(Quart):
     watch: Watch
     tries: Tries
     hooks: Hooks
+    sign_in_limits: SignInLimits
+    # A program with a wrong token asks on and on, and so does an attacker who guesses.
+    wrong_tokens: NetworkSlowdown
     recording_counts: RecordingCounts
     # People who are being erased at this moment.
     erasing: set[asyncio.Task[Erased]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
 
 from quart import g, request
 
@@ -14,6 +13,7 @@ from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.accounts import SignedIn
 from dashboard.streams import Visit
+from dashboard.web.client_address import Client, client_of
 from dashboard.web.forms import form_token_of
 from dashboard.web.parts import board, now_micros
 from dashboard.web.visits import NOBODY
@@ -99,22 +99,11 @@ def form_token() -> str:
     return form_token_of(request.cookies.get(cookie_name(), "") if signed_in() else "")
 
 
+def client() -> Client:
+    """The client of this request, for rate limits."""
+    return client_of(request.scope, board().settings)
+
+
 def visitor_address() -> str:
-    """Who asks, by what our own proxies have added to X-Forwarded-For; what stands left of that anybody can make up.
-
-    By a proxy's own address, ten wrong passwords of a stranger would lock everybody out.
-    """
-    settings, peer = board().settings, request.remote_addr or ""
-    hops = settings.proxy_hops
-    if hops is None:
-        hops = 1 if settings.public_url and is_this_machine(peer) else 0
-    forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
-    chain = [each.strip() for each in forwarded.split(",") if each.strip()]
-    return chain[-hops:][0] if hops and chain else peer
-
-
-def is_this_machine(peer: str) -> bool:
-    try:
-        return ip_address(peer).is_loopback
-    except ValueError:
-        return True  # a unix socket has no address
+    """The address of this request's client, as the audit log names it."""
+    return client().address

@@ -42,6 +42,7 @@ LAYERS = (
     ("models", "settings", "sse", "zones"),
     ("targets",),
     (
+        "content_encoding",
         "crew",
         "disk",
         "gaps",

@@ -19,11 +19,20 @@ from urllib.parse import parse_qs
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from pydantic_core import to_json
 
-from dashboard.callkaro.report import Ignored, Unreadable, read_report
+from dashboard.callkaro.report import Ignored, Report, Unreadable, read_report
+from dashboard.content_encoding import (
+    MAX_BODY_BYTES,
+    SUPPORTED,
+    NotUnpacked,
+    TooLarge,
+    UnknownCoding,
+    encoding_of,
+    unpack,
+)
 from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
-from dashboard.store.inbox import Arrival
+from dashboard.store.inbox import Arrival, Packed
 from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
@@ -33,7 +42,7 @@ from dashboard.web.visitor import is_this_machine
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 2 * 2**20
+LARGEST_BODY = MAX_BODY_BYTES
 # From the request's headers to our answer, a slow body included: the platform gives up at 5 s.
 ANSWER_SECONDS = 4.3
 BODY_SECONDS = 3.5
@@ -42,7 +51,7 @@ DRAIN_SECONDS = 1.0
 MOST_DRAINED = 16 * 2**20
 RETRY_AFTER_SECONDS = b"5"
 _LONGEST_HEADER = 200
-# Larger ones are read in a thread: half a second of it would hold up every other report and every stream.
+# Larger ones are read in a thread.
 _LARGE = 100_000
 
 
@@ -65,6 +74,7 @@ class Answer(NamedTuple):
 # As the vendor's own examples answer.
 RECEIVED = Answer(200, b'{"status":"success","message":"Webhook received"}')
 ALL_IS_RIGHT = "The address and the secret are right. Reports are taken here by POST."
+_ACCEPT_ENCODING = (b"accept-encoding", SUPPORTED.encode())
 _UNKNOWN_EVENT = b'{"status":"error","message":"Unknown event type"}'
 
 
@@ -125,16 +135,20 @@ class Hooks:
             return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB.")
         if body is None:
             return None
-        reading = read_report(body) if len(body) < _LARGE else await asyncio.to_thread(read_report, body)
+        try:
+            came = await _read(scope, body)
+        except TooLarge:
+            return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB once it is unpacked.")
+        reading = came.reading
         content_type, user_agent = _text(headers, b"content-type"), _text(headers, b"user-agent")
         try:
-            arrival = Arrival(now_micros(), body, reading, content_type, user_agent)
+            arrival = Arrival(now_micros(), came.body, reading, content_type, user_agent, came.packed)
             receipt = await self._intake.keep(arrival, min(WAIT_SECONDS, until - time.monotonic()))
         except NotStored as problem:
             return error(503, str(problem), (b"retry-after", RETRY_AFTER_SECONDS))
         self.verdicts[receipt.verdict] += 1
         if isinstance(reading, Unreadable):
-            return error(400, reading.problem)
+            return error(415, reading.problem, _ACCEPT_ENCODING) if came.is_unknown else error(400, reading.problem)
         if isinstance(reading, Ignored):
             return Answer(400 if self._settings.reject_unknown_events else 200, _UNKNOWN_EVENT)
         return RECEIVED
@@ -219,6 +233,53 @@ async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes
             return b"".join(parts)
     await _drain(receive, MOST_DRAINED)
     raise _TooLarge
+
+
+class _Came(NamedTuple):
+    """A body as it is to be stored, and what it says. `is_unknown`: it is packed in a way that is not supported."""
+
+    body: bytes
+    reading: Report | Ignored | Unreadable
+    packed: Packed | None = None
+    is_unknown: bool = False
+
+
+async def _read(scope: HTTPScope, body: bytes) -> _Came:
+    """What a body says, plain or packed. Raises TooLarge."""
+    # In a thread where large: half a second of it would hold up every other report and every stream.
+    reading = read_report(body) if len(body) < _LARGE else await asyncio.to_thread(read_report, body)
+    # Plain first, whatever the headers say: a plain report pays nothing for those that come packed, and a proxy that
+    # unpacks a body may leave its Content-Encoding in place.
+    if not isinstance(reading, Unreadable) or not (encoding := encoding_of(_encoding_header(scope), body)):
+        return _Came(body, reading)
+    packed = Packed(body, encoding)
+    try:
+        plain, unpacked_reading = await _unpack(body, encoding)
+    except UnknownCoding as problem:
+        return _Came(body, Unreadable(f"{reading.problem} {problem}"), packed, is_unknown=True)
+    except NotUnpacked as problem:
+        return _Came(body, Unreadable(str(problem)), packed)
+    return _Came(plain, unpacked_reading, packed)
+
+
+async def _unpack(body: bytes, encoding: str) -> tuple[bytes, Report | Ignored | Unreadable]:
+    """The unpacked body, and what it says. Raises TooLarge, NotUnpacked."""
+
+    def unpack_and_read(limit: int) -> tuple[bytes, Report | Ignored | Unreadable]:
+        plain = unpack(body, encoding, limit)
+        return plain, read_report(plain)
+
+    if len(body) < _LARGE:
+        with suppress(TooLarge):
+            return unpack_and_read(_LARGE)
+    # The size of the packed bytes says little: two megabytes can come in two kilobytes.
+    return await asyncio.to_thread(unpack_and_read, LARGEST_BODY)
+
+
+def _encoding_header(scope: HTTPScope) -> str:
+    """The codings of a body in the order in which they were applied; several headers are one list."""
+    values = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return b", ".join(values)[:_LONGEST_HEADER].decode("latin-1")
 
 
 def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:

@@ -19,24 +19,18 @@ from urllib.parse import parse_qs
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from pydantic_core import to_json
 
-from dashboard.callkaro.report import Ignored, Report, Unreadable, read_report
-from dashboard.content_encoding import (
-    MAX_BODY_BYTES,
-    SUPPORTED,
-    NotUnpacked,
-    TooLarge,
-    UnknownCoding,
-    encoding_of,
-    unpack,
-)
+from dashboard.callkaro.report import Ignored, Unreadable
+from dashboard.content_encoding import MAX_BODY_BYTES, SUPPORTED, TooLarge
 from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
-from dashboard.store.inbox import Arrival, Packed
+from dashboard.store.inbox import Arrival
 from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
-from dashboard.web.parts import WEBHOOK_PATH, now_micros
-from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.misdirected import WEBHOOK_PATH, is_report_like, is_webhook_path, peek, shown_path
+from dashboard.web.parts import now_micros
+from dashboard.web.refusals import MISDIRECTED, MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.report_body import read_body
 from dashboard.web.slowdown import Slowdown
 from dashboard.web.visitor import is_this_machine
 
@@ -51,8 +45,6 @@ DRAIN_SECONDS = 1.0
 MOST_DRAINED = 16 * 2**20
 RETRY_AFTER_SECONDS = b"5"
 _LONGEST_HEADER = 200
-# Larger ones are read in a thread.
-_LARGE = 100_000
 
 
 # Of what pages bear, the two that mean something for JSON: all nine took as long as a tenth of storing a report.
@@ -82,6 +74,9 @@ def error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
     return Answer(status, to_json({"status": "error", "message": message}), headers)
 
 
+_WRONG_PATH = error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
+
+
 class Hooks:
     """Takes in reports. The table of answers is decision 1 of ARCHITECTURE.md."""
 
@@ -95,6 +90,8 @@ class Hooks:
         """How often each status was answered since the start."""
         self.verdicts: dict[str, int] = defaultdict(int)
         """What became of those that were stored."""
+        self.misdirected = 0
+        """How many reports were sent to another path."""
         self.seconds = Histogram(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
         """From a request's headers to its answer."""
         self.secrets_used_at = [0] * len(self._secrets)
@@ -115,9 +112,38 @@ class Hooks:
         self.seconds.observe(time.monotonic() - began)
         if answer.status in TURNED_AWAY:
             self._refusals.count(answer.status)
-        headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
-        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        await _send(send, answer)
+
+    async def refuse_misdirected(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> ASGIReceiveCallable | None:
+        """Answers a report that was posted to an address that takes none, and has the admin see which one it was.
+
+        For every other request it gives the `receive` to go on with.
+        """
+        headers = dict(scope["headers"])
+        if _is_of_page(headers):
+            return receive
+        if not self._has_secret(scope, headers):
+            beginning, receive = await peek(receive)
+            if not is_report_like(beginning):
+                return receive
+        await _drain(receive, LARGEST_BODY)
+        self.misdirected += 1
+        path = shown_path(scope["path"], self._settings.webhook_secrets)
+        self._refusals.note(MISDIRECTED.format(path=path, right=WEBHOOK_PATH))
+        await _send(send, _WRONG_PATH)
+        return None
+
+    def _has_secret(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request to another path bears a secret. Guesses are counted here too."""
+        peer = (scope.get("client") or ("",))[0]
+        if not _secret_given(scope, headers) or self._wrong_secrets.is_over(peer):
+            return False
+        if self._secret_of(scope, headers) is not None:
+            return True
+        self._wrong_secrets.is_too_much(peer)
+        return False
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Answer | None:
         """The answer to one request; None when whoever asked has left before the body was whole."""
@@ -136,7 +162,7 @@ class Hooks:
         if body is None:
             return None
         try:
-            came = await _read(scope, body)
+            came = await read_body(scope, body)
         except TooLarge:
             return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB once it is unpacked.")
         reading = came.reading
@@ -155,8 +181,8 @@ class Hooks:
 
     def _no_report(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """For whoever looks whether the address works; who knows the secret learns so, and what was last refused."""
-        if scope["path"].rstrip("/") != WEBHOOK_PATH:
-            return error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
+        if not is_webhook_path(scope["path"]):
+            return _WRONG_PATH
         if scope["method"] == "POST":
             return None
         allow = (b"allow", b"POST")
@@ -176,7 +202,7 @@ class Hooks:
 
     def _refusal(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Why this request is not the platform's, if it is not; nothing of it is stored."""
-        if b"origin" in headers or b"sec-fetch-site" in headers:
+        if _is_of_page(headers):
             return error(403, "This address takes reports from CallKaro's servers, not from a web page.")
         if not self._secrets:
             # Only a board that is open to this machine alone starts without a secret.
@@ -208,6 +234,17 @@ class Hooks:
         return matching.index(True) if True in matching else None
 
 
+async def _send(send: ASGISendCallable, answer: Answer) -> None:
+    headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+def _is_of_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a web page sent the request, and not the platform."""
+    return b"origin" in headers or b"sec-fetch-site" in headers
+
+
 class _TooLarge(Exception):
     """The body is over the limit, by its own account or by count."""
 
@@ -233,53 +270,6 @@ async def _read_body(receive: ASGIReceiveCallable, headers: Mapping[bytes, bytes
             return b"".join(parts)
     await _drain(receive, MOST_DRAINED)
     raise _TooLarge
-
-
-class _Came(NamedTuple):
-    """A body as it is to be stored, and what it says. `is_unknown`: it is packed in a way that is not supported."""
-
-    body: bytes
-    reading: Report | Ignored | Unreadable
-    packed: Packed | None = None
-    is_unknown: bool = False
-
-
-async def _read(scope: HTTPScope, body: bytes) -> _Came:
-    """What a body says, plain or packed. Raises TooLarge."""
-    # In a thread where large: half a second of it would hold up every other report and every stream.
-    reading = read_report(body) if len(body) < _LARGE else await asyncio.to_thread(read_report, body)
-    # Plain first, whatever the headers say: a plain report pays nothing for those that come packed, and a proxy that
-    # unpacks a body may leave its Content-Encoding in place.
-    if not isinstance(reading, Unreadable) or not (encoding := encoding_of(_encoding_header(scope), body)):
-        return _Came(body, reading)
-    packed = Packed(body, encoding)
-    try:
-        plain, unpacked_reading = await _unpack(body, encoding)
-    except UnknownCoding as problem:
-        return _Came(body, Unreadable(f"{reading.problem} {problem}"), packed, is_unknown=True)
-    except NotUnpacked as problem:
-        return _Came(body, Unreadable(str(problem)), packed)
-    return _Came(plain, unpacked_reading, packed)
-
-
-async def _unpack(body: bytes, encoding: str) -> tuple[bytes, Report | Ignored | Unreadable]:
-    """The unpacked body, and what it says. Raises TooLarge, NotUnpacked."""
-
-    def unpack_and_read(limit: int) -> tuple[bytes, Report | Ignored | Unreadable]:
-        plain = unpack(body, encoding, limit)
-        return plain, read_report(plain)
-
-    if len(body) < _LARGE:
-        with suppress(TooLarge):
-            return unpack_and_read(_LARGE)
-    # The size of the packed bytes says little: two megabytes can come in two kilobytes.
-    return await asyncio.to_thread(unpack_and_read, LARGEST_BODY)
-
-
-def _encoding_header(scope: HTTPScope) -> str:
-    """The codings of a body in the order in which they were applied; several headers are one list."""
-    values = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    return b", ".join(values)[:_LONGEST_HEADER].decode("latin-1")
 
 
 def _secret_given(scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bytes:

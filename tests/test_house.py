@@ -40,7 +40,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("targets",),
+    ("env_file", "targets"),
     (
         "content_encoding",
         "crew",

@@ -68,7 +68,7 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_the_settings_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
-    lines = "# made by connect\n\nDASHBOARD_WEBHOOK_SECRET = 'from file'\nDASHBOARD_TIMEZONE=UTC\nnot a setting\n"
+    lines = "# made by connect\n\nDASHBOARD_WEBHOOK_SECRET = 'from file'\nDASHBOARD_TIMEZONE=UTC\n"
     (tmp_path / "settings.env").write_text(lines)
     assert read(tmp_path).webhook_secrets == ("from file",)
     settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="from outside")

@@ -20,6 +20,7 @@ from dashboard.env_file import misspelled, read_env_file
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
+from dashboard.public_url import BadPublicUrl, read_public_url
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
 from dashboard.targets import BadTargets, Target, read_targets
@@ -288,10 +289,10 @@ def _choice(env: Mapping[str, str], name: str, *choices: str) -> str:
 
 
 def _public_url(env: Mapping[str, str]) -> str:
-    url = env.get("DASHBOARD_PUBLIC_URL", "").rstrip("/")
-    if url and not url.startswith(("https://", "http://")):
-        raise BadSetting(f"DASHBOARD_PUBLIC_URL must begin with https:// (or http://), not {url!r}.")
-    return url
+    try:
+        return read_public_url(env.get("DASHBOARD_PUBLIC_URL", ""))
+    except BadPublicUrl as problem:
+        raise BadSetting(f"DASHBOARD_PUBLIC_URL {problem}.") from None
 
 
 def _webhook_bind(env: Mapping[str, str]) -> str:

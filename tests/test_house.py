@@ -40,7 +40,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("env_file", "targets"),
+    ("env_file", "public_url", "targets"),
     (
         "content_encoding",
         "crew",

@@ -101,7 +101,7 @@ def test_the_choices(tmp_path: Path) -> None:
         ("DASHBOARD_TIMEZONE", "/etc/localtime"),
         ("DASHBOARD_UNKNOWN_EVENTS", "maybe"),
         ("DASHBOARD_NUMBER_GROUPING", "roman"),
-        ("DASHBOARD_PUBLIC_URL", "board.example"),
+        ("DASHBOARD_PUBLIC_URL", "https://board.example/calls"),
         ("DASHBOARD_RECORDING_HOSTS", "127.0.0.1"),
         ("DASHBOARD_RECORDING_HOSTS", ":80"),
         ("DASHBOARD_PROXY_HOPS", "-1"),

@@ -27,8 +27,8 @@ from dashboard.settings import Settings
 from dashboard.store.inbox import Arrival
 from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
-from dashboard.web.misdirected import WEBHOOK_PATH, is_report_like, is_webhook_path, peek, shown_path
-from dashboard.web.parts import now_micros
+from dashboard.web.misdirected import is_report_like, is_webhook_path, peek, shown_path
+from dashboard.web.parts import WEBHOOK_PATH, now_micros
 from dashboard.web.refusals import MISDIRECTED, MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
 from dashboard.web.report_body import read_body
 from dashboard.web.slowdown import Slowdown

@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
-WEBHOOK_PATH = "/webhook/call-webhook"
+from dashboard.public_url import WEBHOOK_PATH
+
 # As much of a body as shows that it is a report: `event` and `data` are its two keys.
 _BEGINNING_BYTES = 4096
 _PEEK_SECONDS = 1.0

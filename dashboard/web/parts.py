@@ -19,13 +19,13 @@ from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
 from dashboard.prometheus import Histogram
+from dashboard.public_url import WEBHOOK_PATH as WEBHOOK_PATH
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
-from dashboard.web.misdirected import WEBHOOK_PATH as WEBHOOK_PATH
 from dashboard.web.misdirected import is_webhook_path
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -28,13 +30,15 @@ from dashboard.safekeeping.rebuild import add_rebuild_arguments, rebuild
 from dashboard.safekeeping.restore import add_restore_arguments, restore
 from dashboard.safekeeping.steps import CannotRun, cause_of, patiently
 from dashboard.server import CannotListen, listen, serve
-from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings
+from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings, unknown_settings
 from dashboard.simulator.options import add_simulate_arguments, options_from
 from dashboard.store.inbox import IGNORED, IMPORTED, UNREADABLE, Arrival, record
 from dashboard.store.watches import fill
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
 from dashboard.web.parts import Callboard, now_micros
+
+log = logging.getLogger(__name__)
 
 _IMPORT_BATCH = 200
 _COLLECT_SECONDS = 120
@@ -104,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(_: argparse.Namespace) -> int:
     settings = Settings.from_env()
     logs.set_up(settings.log)
+    _warn_of_unknown_settings(settings)
     _refuse_open_board(settings)
     database = _open(settings)
     database.close()
@@ -113,6 +118,11 @@ def _serve(_: argparse.Namespace) -> int:
         raise CannotRun(f"The data folder {settings.data_folder} cannot be used: {problem.strerror}.") from problem
     asyncio.run(_serve_app(app, settings))
     return 0
+
+
+def _warn_of_unknown_settings(settings: Settings) -> None:
+    for sentence in unknown_settings(os.environ, settings.data_folder):
+        log.warning("%s", sentence)
 
 
 async def _serve_app(app: Callboard, settings: Settings) -> None:

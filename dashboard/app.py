@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from quart import Response, request, send_from_directory
+from quart import Response, request
 from quart.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dashboard.archive import Archive
 from dashboard.database import Database
@@ -56,7 +55,7 @@ from dashboard.web import forward as forward_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard
 from dashboard.web.headers import harden
-from dashboard.web.openings import Who, open_to, openings_of
+from dashboard.web.openings import openings_of
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard, RecordingCounts, now_micros
 from dashboard.web.plain import is_for_programs, refuse
@@ -64,6 +63,7 @@ from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
 from dashboard.web.sign_in_limits import SignInLimits
 from dashboard.web.slowdown import NetworkSlowdown
+from dashboard.web.static_files import serve_static, version_of
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
@@ -72,8 +72,6 @@ log = logging.getLogger(__name__)
 # What a page may send: its forms are small.
 LARGEST_FORM = 64 * 1024
 FORM_SECONDS = 10
-# A file system refuses longer names with an error that is no 404.
-LONGEST_NAME = 200
 
 
 def utc_now() -> datetime:
@@ -92,8 +90,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         asset_folder("templates"),
         timezone=settings.timezone,
         indian_grouping=settings.indian_grouping,
-        static_version=_version_of(static),
         region=settings.phone_region,
+        static_version=version_of(static),
     )
     app.keep = Keep(settings.data_folder / "recordings")
     # Recordings end long before reports do.
@@ -158,7 +156,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     inboxes = (inbox, inbox_live, replay)
     for module in (*people, *inboxes, health, metrics, api, export, openapi):
         app.register_blueprint(module.blueprint)
-    _serve_static(app, static)
+    serve_static(app, static)
     app.openings = openings_of(app.view_functions)
     app.before_request(guard)
     app.after_request(harden)
@@ -211,27 +209,6 @@ def _report_end(app: Callboard, task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (problem := task.exception()):
         app.ended = task.get_name()
         log.critical("%s has stopped", task.get_name(), exc_info=problem)
-
-
-def _serve_static(app: Callboard, folder: Path) -> None:
-    @app.get("/static/<path:filename>")
-    @open_to(Who.ANYBODY)
-    async def static_file(filename: str) -> Response:
-        if len(filename) > LONGEST_NAME:
-            raise NotFound
-        response = await send_from_directory(folder, filename, conditional="Range" not in request.headers)
-        # The address carries a hash of the content.
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
-
-
-def _version_of(folder: Path) -> str:
-    """A short hash of all static files: an address that carries it may be cached for ever."""
-    sha = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            sha.update(path.read_bytes())
-    return sha.hexdigest()[:12]
 
 
 def _room(app: Callboard) -> Notice | None:

@@ -226,7 +226,7 @@ class Forward:
         if body is None:
             return None
         try:
-            return await post(pool, target.url, _headers(report), body, self._limits)
+            return await post(pool, target.url, _headers(report, body.packed_as), body.data, self._limits)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the next attempt must not come any sooner for it
             return _failed(target, problem)
 
@@ -251,11 +251,14 @@ def _failed(target: Target, problem: Exception) -> Answer:
     return Answer(None, f"This board failed to send it ({kind_of(problem)}): a fault of its own, please report it.")
 
 
-def _headers(report: Report) -> list[tuple[str, str]]:
-    """What a target learns beside the bytes: their type, as it came, and by which number it knows them again."""
-    has_type = _PRINTABLE.fullmatch(report.content_type)
+def _headers(report: Report, packed_as: str) -> list[tuple[str, str]]:
+    """What a target learns beside the bytes: their type, as it came, and by which number it knows them again.
+
+    `packed_as` is what the bytes are still packed in: a report that this board can unpack is sent unpacked.
+    """
+    as_it_came = (("Content-Type", report.content_type), ("Content-Encoding", packed_as))
     return [
-        *([("Content-Type", report.content_type)] if has_type else []),
+        *((name, value) for name, value in as_it_came if _PRINTABLE.fullmatch(value)),
         ("X-Callboard-Delivery", str(report.id)),
         ("X-Callboard-Attempt", str(report.attempt)),
         ("X-Callboard-Received", utc(report.received_at)),

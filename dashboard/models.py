@@ -61,6 +61,9 @@ class Inbox(SQLModel, table=True):
     body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     packing: str = text()
     """How the body is kept: `store.bodies` has the words, and gives the bytes."""
+    content_encoding: str = text()
+    """What the bytes that came are packed in, such as "gzip"; "" for plain ones. `size` and `sha256` are of the
+    unpacked bytes, unless they could not be unpacked."""
 
     __table_args__ = (
         Index("inbox_sha256", "sha256"),

@@ -7,18 +7,21 @@ lose disks.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dashboard.disk import MIB, sync_folder
+from dashboard.disk import MIB
+from dashboard.env_file import BadSetting as BadSetting
+from dashboard.env_file import misspelled, read_env_file
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.phone_numbers import DEFAULT_REGION, is_region
 from dashboard.platforms import platform_that_loses
+from dashboard.public_url import BadPublicUrl, read_public_url
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
 from dashboard.targets import BadTargets, Target, read_targets
@@ -33,11 +36,8 @@ _MOST_DAYS = 36_500
 SHORTEST_TOKEN = 16
 """Of what a program sends: shorter ones can be guessed."""
 _LONGEST_NUMBER = 7
+_SECRETS = ("DASHBOARD_WEBHOOK_SECRET", "DASHBOARD_ADMIN_PASSWORD", "DASHBOARD_METRICS_TOKEN")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
-
-
-class BadSetting(ValueError):
-    """A setting that cannot be used; its text names the variable and what to write there."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,13 @@ class Settings:
         """
         env = environ if isinstance(environ, _Environment) else _Environment(os.environ if environ is None else environ)
         data_folder = data_folder_of(env)
-        for name, value in _read_env_file(settings_file(data_folder)).items():
+        path = settings_file(data_folder)
+        for name, value in read_env_file(path).items():
+            if value and name in _SECRETS and env.get(name) == "" and not env.get(f"{name}_FILE"):
+                raise BadSetting(
+                    f"{name} is set to nothing in the environment, which outranks {path}, where it has a value. Unset "
+                    "it, or take the line out of the file."
+                )
             env.setdefault(name, value)
         port = env.get("PORT", "")
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
@@ -145,74 +151,42 @@ class _Environment(dict[str, str]):
 
 def known_settings() -> set[str]:
     """The names of all settings, DASHBOARD_… alone; a secret's _FILE among them."""
+    return {name for name in _all_names() if name.startswith("DASHBOARD_")}
+
+
+def _all_names() -> set[str]:
     env = _Environment({"DASHBOARD_DATA": "/nonexistent", "DASHBOARD_DISK": "kept"})
     Settings.from_env(env)
-    return {name for name in env.asked if name.startswith("DASHBOARD_")}
+    return env.asked
+
+
+def unknown_settings(environ: Mapping[str, str], data_folder: Path) -> list[str]:
+    """A sentence for each name, of the environment and the settings file, that is no setting."""
+    of_file: Mapping[str, str] = {}
+    with suppress(BadSetting):  # `from_env` says so
+        of_file = read_env_file(settings_file(data_folder))
+    return list(misspelled(environ, of_file, _all_names()))
 
 
 def data_folder_of(env: Mapping[str, str]) -> Path:
     return Path(env.get("DASHBOARD_DATA", "") or "data")
 
 
-def names_in_file(path: Path) -> list[str]:
-    """The settings that a settings file gives. Raises BadSetting where it cannot be read."""
-    return list(_read_env_file(path))
-
-
 def settings_file(data_folder: Path) -> Path:
     return data_folder / "settings.env"
-
-
-def add_lines(path: Path, lines: Sequence[str]) -> None:
-    """Add lines to the settings file, whose older ones stay; nobody but its owner may read it from then on.
-
-    Whoever starts a server meanwhile reads the file as it was or as it is, never half. Raises BadSetting.
-    """
-    path = path.resolve()  # a link stays a link
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        gap = "\n" if before and not before.endswith("\n") else ""
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(before + gap + "".join(f"{line}\n" for line in lines))
-                file.flush()
-                if os.geteuid() == 0:  # or the board's own user could not read what root has added
-                    owner = (path if path.exists() else path.parent).stat()
-                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
-                os.fsync(descriptor)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise BadSetting(
-            f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}. Set DASHBOARD_DATA to a "
-            "folder that this user may write to."
-        ) from problem
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    """NAME=value lines of the settings file; blank lines and # comments are passed over."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as problem:
-        raise BadSetting(f"{path} cannot be read: {problem}.") from problem
-    pairs = (line.split("=", 1) for line in map(str.strip, lines) if line and not line.startswith("#") and "=" in line)
-    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
 def _secret(env: Mapping[str, str], name: str) -> str:
     """The variable itself, or the content of the file that NAME_FILE points at (how containers hand over secrets)."""
     if path := env.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            # With a byte order mark, which some editors write, the secret would be another one.
+            secret = Path(path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as problem:
             raise BadSetting(f"{name}_FILE points at {path}, which cannot be read: {problem}.") from problem
+        if not secret:
+            raise BadSetting(f"{name}_FILE points at {path}, which is empty.")
+        return secret
     return env.get(name, "")
 
 
@@ -329,10 +303,10 @@ def _choice(env: Mapping[str, str], name: str, *choices: str) -> str:
 
 
 def _public_url(env: Mapping[str, str]) -> str:
-    url = env.get("DASHBOARD_PUBLIC_URL", "").rstrip("/")
-    if url and not url.startswith(("https://", "http://")):
-        raise BadSetting(f"DASHBOARD_PUBLIC_URL must begin with https:// (or http://), not {url!r}.")
-    return url
+    try:
+        return read_public_url(env.get("DASHBOARD_PUBLIC_URL", ""))
+    except BadPublicUrl as problem:
+        raise BadSetting(f"DASHBOARD_PUBLIC_URL {problem}.") from None
 
 
 def _webhook_bind(env: Mapping[str, str]) -> str:

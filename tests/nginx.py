@@ -64,6 +64,7 @@ class Nginx:
             ("listen [::]:443 ssl http2;\n", ""),
             ("listen 80;", f"listen 127.0.0.1:{self.plain_port};"),
             ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
+            ("server_name calls.example.com;", "server_name 127.0.0.1;"),
             (f"{live}/fullchain.pem", str(self.certificate)),
             (f"{live}/privkey.pem", str(folder / "privkey.pem")),
             ("/var/log/nginx", str(folder)),

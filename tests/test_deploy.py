@@ -133,6 +133,45 @@ def test_plain_http_is_sent_to_https(nginx: Nginx) -> None:
     assert (answer.status_code, answer.headers["location"]) == (301, "https://127.0.0.1/calls/1?a=b")
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80"])
+def test_plain_http_redirects_to_no_host_that_a_visitor_names(nginx: Nginx, host: str) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{nginx.plain_port}/calls/1", headers={"Host": host})
+    assert (answer.status_code, "location" in answer.headers) == (421, False)
+
+
+def test_another_host_is_refused_behind_nginx(nginx: Nginx) -> None:
+    with nginx.client() as visitor:
+        assert visitor.get("/sign-in", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_no_log_of_nginx_holds_a_key_or_a_number_of_an_address(board: RunningBoard, nginx: Nginx) -> None:
+    addresses = [
+        f"{path}?{name}={SECRET}"
+        for path in (
+            "/wall",
+            "/wall/live",
+            "/live",
+            "/",
+            "/calls",
+            "/webhooks/x",
+            "//webhook/call-webhook",
+            "/static/x",
+        )
+        for name in ("key", "token", "q", "next")
+    ]
+    with nginx.client(http2=False) as visitor:
+        for address in addresses:
+            asked = visitor.get(address)
+            assert asked.status_code in (303, 401, 404, 405), address
+            assert SECRET not in asked.headers.get("location", "") or "next=" in address or "q=" in address
+        assert visitor.post(f"/calls?key={SECRET}", content=b"body").status_code == 401
+        board.end()
+        assert {visitor.get(address).status_code for address in addresses} == {502}
+        assert visitor.get("/sign-in").status_code == 502
+    assert "Connection refused" in nginx.written()
+    assert SECRET not in nginx.written()
+
+
 def test_no_log_of_nginx_holds_the_webhooks_secret_not_even_while_the_board_is_away(
     board: RunningBoard, nginx: Nginx
 ) -> None:

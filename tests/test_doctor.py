@@ -16,11 +16,11 @@ from dashboard import __main__
 from dashboard.database import Database
 from dashboard.disk import MIB
 from dashboard.doctor.finding import BAD, DOUBT, GOOD, Finding
-from dashboard.doctor.here import data_folder, disk, secrets, settings_file_mode, unknown_names
+from dashboard.doctor.here import data_folder, disk, secrets, settings_file_mode
 from dashboard.doctor.outside import check_outside, proxies, secrets_in_use
 from dashboard.doctor.tables import check_tables, file_mode
 from dashboard.migrations import migrate
-from dashboard.settings import Settings, known_settings
+from dashboard.settings import Settings
 from dashboard.web.parts import now_micros
 from tests.reports import report
 from tests.running import RunningBoard, free_port
@@ -38,19 +38,6 @@ def words(findings: list[Finding]) -> str:
 
 
 # Settings
-
-
-def test_every_setting_there_is_is_known() -> None:
-    assert {"DASHBOARD_BIND", "DASHBOARD_DATA", "DASHBOARD_WEBHOOK_SECRET_FILE", "DASHBOARD_LOG"} <= known_settings()
-    assert list(unknown_names(known_settings())) == []
-
-
-def test_a_name_with_a_typo_is_told_with_the_one_that_was_meant() -> None:
-    findings = list(unknown_names(["DASHBOARD_WEBHOOK_SECERT", "DASHBOARD_XYZZY", "PATH"]))
-    assert marks(findings) == [BAD, BAD]
-    assert "DASHBOARD_WEBHOOK_SECERT is no setting" in findings[0].words
-    assert "Was DASHBOARD_WEBHOOK_SECRET meant?" in findings[0].words
-    assert "README" in findings[1].words
 
 
 def test_a_settings_file_that_others_may_read_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import re
 import shutil
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.app import create_app
+from dashboard.callkaro.report import Unreadable, read_report
 from dashboard.database import Database
 from dashboard.erasure import By, Erased, TooShort, erase, find
 from dashboard.filters import CallFilter
@@ -30,6 +32,7 @@ from dashboard.safekeeping.prune import BACKUPS_SENTENCE
 from dashboard.settings import Settings
 from dashboard.store import audit
 from dashboard.store.accounts import add_account
+from dashboard.store.inbox import Arrival, Packed, record
 from dashboard.store.recordings import note_kept
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.web.parts import Callboard
@@ -37,7 +40,7 @@ from tests.events import read_events
 from tests.forms import form_token, post
 from tests.reports import WEBHOOK, report
 from tests.signed_in import browser_of
-from tests.stored import NOON, calls, column, data, rebuild, rows, sql, store, verdicts
+from tests.stored import INDIA, NOON, calls, column, data, rebuild, rows, sql, store, verdicts
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 
@@ -129,6 +132,20 @@ def test_a_call_whose_number_a_later_report_corrected_is_told_of_and_left_alone(
     assert calls(database, "id") == [(4,), (5,)]
     assert run_erase(database, tmp_path, OTHER).corrected == []
     assert calls(database, "id") == []
+
+
+def test_the_number_leaves_packed_reports_that_told_of_no_call(database: Database, tmp_path: Path) -> None:
+    quoting, other = b"a report about +91 8765432109", b"about somebody else"
+    arrivals = [
+        Arrival(NOON, quoting, read_report(quoting), packed=Packed(gzip.compress(quoting), "gzip")),
+        Arrival(NOON, gzip.compress(quoting + b"!"), Unreadable("An older version could not unpack it.")),
+        Arrival(NOON, other, read_report(other), packed=Packed(gzip.compress(other), "gzip")),
+        Arrival(NOON, b"\xff", read_report(b"\xff"), packed=Packed(b"\xff", f"x-{NUMBER}")),
+    ]
+    database.write_now(partial(record, arrivals=arrivals, source_timezone=INDIA))
+    assert run_erase(database, tmp_path, NUMBER).unread == 3
+    assert [row["body"] is None for row in rows(database, "inbox")] == [True, True, False, True]
+    assert column(database, "inbox", "content_encoding") == ["", "", "gzip", ""]
 
 
 def test_the_number_leaves_the_event_and_the_headers_of_reports_that_told_of_no_call(

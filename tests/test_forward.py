@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,7 +16,7 @@ import pytest
 from sqlmodel import col, select
 
 from dashboard import forward as forward_part
-from dashboard.callkaro.report import read_report
+from dashboard.callkaro.report import Unreadable, read_report
 from dashboard.database import Database
 from dashboard.forward import A_ROUND, Forward
 from dashboard.migrations import migrate
@@ -26,7 +27,7 @@ from dashboard.outside.post import Limits
 from dashboard.patience import REFUSED_TRIES
 from dashboard.store.forward import IS_HANDED_ON, Standing, standing
 from dashboard.store.forward_state import CannotSkip, let_be, send_again, skip, target_lines, try_now
-from dashboard.store.inbox import IMPORTED, TEST_CALL, Arrival, record
+from dashboard.store.inbox import IMPORTED, TEST_CALL, Arrival, Packed, record
 from dashboard.targets import Target
 from dashboard.web.parts import Callboard
 from tests.reports import WEBHOOK, report
@@ -167,6 +168,25 @@ async def test_a_report_arrives_as_it_came_with_a_number_by_which_it_is_known_ag
     assert (post.number, post.attempt) == (receipt.id, 1)
     assert post.headers["x-callboard-received"] == "2025-12-19T06:00:00Z"
     assert states(file, receipt.id) == {receipt.id: ["sent"]}
+
+
+async def test_a_packed_report_is_handed_on_unpacked_and_one_that_cannot_be_unpacked_as_it_came(
+    file: Database, host: TargetHost
+) -> None:
+    packed, damaged = Packed(gzip.compress(report("a")), "gzip"), b"\x28\xb5\x2f\xfd"
+    async with forwarding(file, host):
+        arrivals = [
+            Arrival(NOON, report("a"), read_report(report("a")), "application/json", packed=packed),
+            Arrival(NOON, damaged, read_report(damaged), "application/json", packed=Packed(damaged, "zstd")),
+            Arrival(NOON, gzip.compress(report("b")), Unreadable("An older version could not unpack it.")),
+        ]
+        await file.write(partial(record, arrivals=arrivals, source_timezone=INDIA))
+        await host.until(lambda: len(host.taken) == 3)
+    assert [(post.body, post.headers.get("content-encoding")) for post in host.posts] == [
+        (report("a"), None),
+        (damaged, "zstd"),
+        (report("b"), None),
+    ]
 
 
 async def test_everything_authenticated_goes_on_but_the_same_bytes_again_and_what_came_by_hand(

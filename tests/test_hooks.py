@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import select
 import socket
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import brotli
 import httpx
 import pytest
 from quart.typing import TestClientProtocol as Client
@@ -323,3 +326,99 @@ def test_a_sender_that_writes_first_and_then_reads_hears_that_its_body_is_too_la
             for start in range(0, len(body), 65536):
                 connection.sendall(body[start : start + 65536])
             assert connection.recv(12) == b"HTTP/1.1 413"
+
+
+SUPPORTED_ARE = "supported are gzip, deflate, br."
+
+
+def packed_as(*codings: str, body: bytes | None = None) -> bytes:
+    packs = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+    packed = report() if body is None else body
+    for coding in codings:
+        packed = packs[coding](packed)
+    return packed
+
+
+async def inbox_rows(app: Callboard) -> list[tuple[Any, ...]]:
+    """(verdict, size, content_encoding, body) of the inbox in order."""
+    query = "select verdict, size, content_encoding, body from inbox order by id"
+    found = await app.database.read(lambda session: session.connection().exec_driver_sql(query).all())
+    return [tuple(row) for row in found]
+
+
+@pytest.mark.parametrize(
+    "codings", [("gzip",), ("x-gzip",), ("deflate",), ("br",), ("gzip", "br")], ids=lambda codings: "+".join(codings)
+)
+async def test_a_packed_report_is_read_and_stored_as_it_came(app: Callboard, codings: tuple[str, ...]) -> None:
+    body, header = packed_as(*codings), ", ".join(codings)
+    response = await app.test_client().post(WEBHOOK, data=body, headers={"Content-Encoding": header})
+    assert (response.status_code, await response.get_json()) == (200, RECEIVED)
+    assert await stored(app) == (1, ["new"])
+    assert await inbox_rows(app) == [("new", len(report()), header, body)]
+
+
+async def test_the_same_report_packed_and_plain_is_one_report(app: Callboard) -> None:
+    client = app.test_client()
+    no_sid = json.dumps({"event": "call_ended", "data": {"agent": "a"}}).encode()
+    for coding in ("gzip", "deflate", "br"):
+        await client.post(WEBHOOK, data=packed_as(coding, body=no_sid), headers={"Content-Encoding": coding})
+    await client.post(WEBHOOK, data=no_sid)
+    assert await stored(app) == (1, ["new", "duplicate", "duplicate", "duplicate"])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_packed_report_without_its_header_is_read(app: Callboard, coding: str) -> None:
+    response = await app.test_client().post(WEBHOOK, data=packed_as(coding))
+    assert response.status_code == 200
+    assert await inbox_rows(app) == [("new", len(report()), coding, packed_as(coding))]
+
+
+@pytest.mark.parametrize("header", ["gzip", "br", "utf-8", "identity", "application/json"])
+async def test_a_plain_report_is_read_whatever_its_content_encoding_says(app: Callboard, header: str) -> None:
+    """A proxy that unpacks may leave the header, and some senders put the character set there."""
+    response = await app.test_client().post(WEBHOOK, data=report(), headers={"Content-Encoding": header})
+    assert response.status_code == 200
+    assert await inbox_rows(app) == [("new", len(report()), "", report())]
+
+
+async def test_several_content_encoding_headers_are_one_list(start_board: Callable[..., RunningBoard]) -> None:
+    board = start_board()
+    body = packed_as("gzip", "br")
+    head = f"POST {WEBHOOK} HTTP/1.1\nHost: localhost\nContent-Encoding: gzip\nContent-Encoding: br\n"
+    answer = await asyncio.to_thread(raw, board, f"{head}Content-Length: {len(body)}\n\n", body)
+    assert answer == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "status", "message"),
+    [
+        (packed_as("gzip")[:-1], "gzip", 400, "The body is packed as gzip and cannot be unpacked: its end is missing."),
+        (packed_as("gzip"), "br", 400, "The body is packed as br and cannot be unpacked: its bytes are damaged."),
+        (gzip.compress(b"[]"), "gzip", 400, "The body must be a JSON object, not a list."),
+        (
+            b"\x28\xb5\x2f\xfd...",
+            "zstd",
+            415,
+            f"The body is not UTF-8 text: byte 1 cannot be decoded. Its Content-Encoding is zstd; {SUPPORTED_ARE}",
+        ),
+    ],
+    ids=["cut", "another", "no-report", "unknown"],
+)
+async def test_what_cannot_be_unpacked_is_stored_as_it_came(
+    app: Callboard, body: bytes, header: str, status: int, message: str
+) -> None:
+    response = await app.test_client().post(WEBHOOK, data=body, headers={"Content-Encoding": header})
+    assert (response.status_code, await response.get_json()) == (status, {"status": "error", "message": message})
+    assert response.headers.get("Accept-Encoding") == ("gzip, deflate, br" if status == 415 else None)
+    ((verdict, _, encoding, kept),) = await inbox_rows(app)
+    assert (verdict, encoding, kept) == ("unreadable", header, body)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+async def test_the_limit_of_a_report_holds_for_its_unpacked_bytes(app: Callboard, coding: str) -> None:
+    body = report(transcription="x" * (LARGEST_BODY - len(report(transcription=""))))
+    headers = {"Content-Encoding": coding}
+    taken = await app.test_client().post(WEBHOOK, data=packed_as(coding, body=body), headers=headers)
+    refused = await app.test_client().post(WEBHOOK, data=packed_as(coding, body=body + b" "), headers=headers)
+    assert (taken.status_code, refused.status_code) == (200, 413)
+    assert await stored(app) == (1, ["new"])

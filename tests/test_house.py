@@ -40,9 +40,10 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("targets",),
+    ("env_file", "public_url", "targets"),
     (
         "account_names",
+        "content_encoding",
         "crew",
         "disk",
         "gaps",

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import Session
 
 from dashboard.database import Database
+from dashboard.store.bodies import Body
 from dashboard.store.inbox_list import (
     _ROWS,
     InboxRow,
@@ -89,7 +90,7 @@ def test_a_duplicate_has_the_bytes_of_what_it_repeats_and_the_first_knows_its_re
     first, again = (filled.read_now(partial(find_whole, inbox_id=inbox_id)) for inbox_id in (1, 3))
     assert first is not None
     assert again is not None
-    assert first.body == again.body == report("a")
+    assert first.body == again.body == Body(report("a"))
     assert first.sha256 == again.sha256
     assert [inbox_id for inbox_id, _ in first.duplicates] == [3]
     assert list(again.duplicates) == []

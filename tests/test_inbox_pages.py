@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
@@ -52,6 +53,21 @@ async def puzzle(app: Callboard, *bodies: bytes) -> None:
     """Store these as a board did whose reader could not make anything of them."""
     for body in bodies:
         await app.intake.keep(Arrival(now_micros(), body, Unreadable("What is this?")))
+
+
+async def test_a_packed_report_is_shown_and_downloaded_unpacked(client: Client) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    await client.post(WEBHOOK, data=gzip.compress(report("packed")), headers=headers)
+    await client.post(WEBHOOK, data=gzip.compress(report("cut"))[:-1], headers=headers)
+    await client.post(WEBHOOK, data=report("plain"))
+    html = await page(client, "/inbox/1")
+    assert "<dt><code>Content-Encoding</code></dt><dd><bdi>gzip</bdi></dd>" in html
+    assert "Unpacked from gzip, the download too. Indented for reading" in html
+    assert "&#34;callSid&#34;: &#34;packed&#34;" in html
+    assert await (await client.get("/inbox/1/body")).get_data() == report("packed")
+    assert "Unpacked" not in await page(client, "/inbox/2")
+    assert await (await client.get("/inbox/2/body")).get_data() == gzip.compress(report("cut"))[:-1]
+    assert "Content-Encoding" not in await page(client, "/inbox/3")
 
 
 async def test_an_empty_inbox_says_so(client: Client) -> None:

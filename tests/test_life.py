@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from dashboard.callkaro.report import Unreadable
+from dashboard.callkaro.report import Unreadable, read_report
 from dashboard.database import Database
 from dashboard.database.clock import head_of
 from dashboard.models import Inbox
@@ -22,7 +23,7 @@ from dashboard.retention import FOR_EVER, MICROS_A_DAY, Contradiction, Retention
 from dashboard.store import removal
 from dashboard.store.bodies import body_of, keep_packed, next_plain, pack, pack_all, unpack
 from dashboard.store.calls import changed_since
-from dashboard.store.inbox import Arrival, record
+from dashboard.store.inbox import Arrival, Packed, record
 from dashboard.store.news import Gone, news_since
 from dashboard.store.recordings import discard
 from dashboard.store.removal import remove_calls
@@ -85,6 +86,23 @@ def test_bodies_are_packed_later_and_read_as_they_came(database: Database, tmp_p
     assert rows(database, "call") == before
     assert verdicts(store(database, *came)) == ["duplicate", "unreadable", "duplicate", "duplicate"]
     assert look_after(database, tmp_path, FOR_EVER, day=1) == {"pack": 0}
+
+
+def test_what_came_packed_is_kept_as_it_came_and_read_unpacked(database: Database, tmp_path: Path) -> None:
+    body = long_report("a")
+    # Of level 0 is larger than the report, so that our own packing is worth it.
+    came = [gzip.compress(body), gzip.compress(long_report("b"), 0)]
+    arrivals = [
+        Arrival(NOON, gzip.decompress(each), read_report(gzip.decompress(each)), packed=Packed(each, "gzip"))
+        for each in came
+    ]
+    database.write_now(partial(record, arrivals=arrivals, source_timezone=INDIA))
+    look_after(database, tmp_path, FOR_EVER, day=1)
+    assert column(database, "inbox", "packing") == ["", "zlib-1"]
+    assert column(database, "inbox", "content_encoding") == ["gzip", "gzip"]
+    assert bodies(database) == [body, long_report("b")]
+    first, second = column(database, "inbox", "body")
+    assert [bytes(first), unpack(bytes(second))] == came
 
 
 def test_what_has_just_come_in_is_packed_when_it_has_rested(database: Database, tmp_path: Path) -> None:

@@ -7,17 +7,22 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol as Client
 
+from dashboard.app import asset_folder
 from dashboard.figures import PEOPLE
+from dashboard.render import Renderer
 from dashboard.roles import VIEWER, Rights
 from dashboard.store.recordings import claim_due, note_failed, note_kept, want_recordings
 from dashboard.web.parts import Callboard
+from dashboard.web.static_files import serve_static
 from tests.reports import DOCUMENTED, WEBHOOK, report
 from tests.signed_in import browser_of
+from tests.stored import INDIA
 
 AUDIO = bytes(range(200))
 
@@ -206,6 +211,29 @@ async def test_the_static_files_may_be_kept_for_ever(client: Client) -> None:
         response = await client.get(address)
         assert response.status_code == 200, address
         assert "immutable" in response.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("query", ["", "?v=", "?v=wrong", "?v={version}&v=wrong", "?w={version}", "?v={version}x"])
+async def test_a_static_file_under_another_hash_is_revalidated(app: Callboard, query: str) -> None:
+    client = app.test_client()
+    address = "/static/app.js" + query.format(version=app.draw.static_version)
+    response = await client.get(address)
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "public, no-cache")
+    again = await client.get(address, headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.headers["Cache-Control"]) == (304, "public, no-cache")
+
+
+async def test_a_static_file_that_was_replaced_since_the_start_is_revalidated(tmp_path: Path) -> None:
+    """An upgrade puts new files in place while the old version still runs."""
+    (tmp_path / "app.js").write_text("old")
+    app = Callboard("dashboard", static_folder=None)
+    app.draw = Renderer(asset_folder("templates"), timezone=INDIA, indian_grouping=True, static_version="1")
+    serve_static(app, tmp_path)
+    client = app.test_client()
+    assert "immutable" in (await client.get("/static/app.js?v=1")).headers["Cache-Control"]
+    (tmp_path / "app.js").write_text("newer")
+    response = await client.get("/static/app.js?v=1")
+    assert (await response.get_data(), response.headers["Cache-Control"]) == (b"newer", "public, no-cache")
 
 
 async def test_the_board_counts_for_programs(client: Client) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Callable
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.callkaro.report import Unreadable
+from dashboard.callkaro.report import Unreadable, read_report
 from dashboard.database import Database
-from dashboard.store.inbox import Arrival, record
+from dashboard.store.inbox import Arrival, Packed, record
 from dashboard.store.replay import MOST_BYTES, MOST_ROWS, Replayed, replay, steps_of
 from tests.reports import report
-from tests.stored import INDIA, NOON, calls, column, rows, sql, store, told
+from tests.stored import INDIA, NOON, calls, column, rebuild, rows, sql, store, told, verdicts
 
 
 def unread(database: Database, *bodies: bytes) -> None:
@@ -85,3 +89,37 @@ def test_steps_hold_every_report_once_in_order_and_little_each(sizes: list[int])
     for step in steps:
         assert 0 < len(step) <= MOST_ROWS
         assert len(step) == 1 or sum(sizes[inbox_id - 1] for inbox_id in step) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+def test_a_packed_report_that_an_older_version_stored_as_unreadable_is_read_and_known_from_then_on(
+    database: Database, pack: Callable[[bytes], bytes]
+) -> None:
+    unread(database, pack(report("a")), pack(report("b")), pack(b"no report"))
+    (found,) = replayed(database, 1)
+    assert (found.verdict, found.call_id) == ("new", 1)
+    assert rebuild(database) == 1
+    assert calls(database, "call_sid") == [("a",), ("b",)]
+    assert verdicts(store(database, report("a"), report("b"))) == ["duplicate", "duplicate"]
+    assert column(database, "inbox", "verdict") == ["new", "new", "unreadable", "duplicate", "duplicate"]
+    assert column(database, "inbox", "size")[:2] == [len(report("a")), len(report("b"))]
+
+
+def test_a_packed_report_of_before_that_came_again_since_becomes_its_first_delivery(database: Database) -> None:
+    unread(database, gzip.compress(told(agent="no callSid")))
+    store(database, told(agent="no callSid"))
+    replayed(database, 1)
+    assert column(database, "inbox", "verdict") == ["new", "duplicate"]
+    assert calls(database, "id", "agent") == [(1, "no callSid")]
+
+
+def test_a_packed_report_and_a_plain_one_make_the_same_rows_by_a_rebuild(database: Database) -> None:
+    arrivals = [
+        Arrival(NOON, body, read_report(body), packed=Packed(gzip.compress(body), "gzip"))
+        for body in (told(callSid="a", agent="x"), told(agent="no callSid"), told(callSid="a", agent="y"))
+    ]
+    database.write_now(partial(record, arrivals=arrivals, source_timezone=INDIA))
+    before = rows(database, "call")
+    sql(database, "UPDATE \"call\" SET agent = 'wrong'")
+    assert rebuild(database) == 2
+    assert [row | {"seq": 0} for row in rows(database, "call")] == [row | {"seq": 0} for row in before]

@@ -68,7 +68,7 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_the_settings_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
-    lines = "# made by connect\n\nDASHBOARD_WEBHOOK_SECRET = 'from file'\nDASHBOARD_TIMEZONE=UTC\nnot a setting\n"
+    lines = "# made by connect\n\nDASHBOARD_WEBHOOK_SECRET = 'from file'\nDASHBOARD_TIMEZONE=UTC\n"
     (tmp_path / "settings.env").write_text(lines)
     assert read(tmp_path).webhook_secrets == ("from file",)
     settings = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="from outside")
@@ -105,7 +105,7 @@ def test_the_choices(tmp_path: Path) -> None:
         ("DASHBOARD_NUMBER_GROUPING", "roman"),
         ("DASHBOARD_PHONE_REGION", "India"),
         ("DASHBOARD_PHONE_REGION", "XX"),
-        ("DASHBOARD_PUBLIC_URL", "board.example"),
+        ("DASHBOARD_PUBLIC_URL", "https://board.example/calls"),
         ("DASHBOARD_RECORDING_HOSTS", "127.0.0.1"),
         ("DASHBOARD_RECORDING_HOSTS", ":80"),
         ("DASHBOARD_PROXY_HOPS", "-1"),

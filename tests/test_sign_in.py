@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from argon2 import PasswordHasher
@@ -56,6 +57,29 @@ async def test_the_admin_is_made_once_and_a_later_password_changes_nothing(make_
     assert await second.database.read(has_accounts)
     assert await sign_in(second.test_client(), "another password") == 401
     assert await sign_in(second.test_client()) == 303
+
+
+@pytest.mark.parametrize(
+    ("address", "next_page"),
+    [
+        ("/wall?period=today&key=canary&campaign=a", "/wall?period=today&campaign=a"),
+        ("/wall?key=canary", "/wall"),
+        ("/?token=canary", "/"),
+        ("/wall?period=today&campaign=a+b", "/wall?period=today&campaign=a+b"),
+    ],
+)
+async def test_the_way_to_the_sign_in_carries_no_key(guarded: Callboard, address: str, next_page: str) -> None:
+    """Proxies write the address of the sign-in page into their logs."""
+    for headers in ({}, {"HX-Request": "true"}):
+        asked = await guarded.test_client().get(address, headers=headers)
+        location = asked.headers.get("Location") or asked.headers["HX-Redirect"]
+        assert parse_qs(urlsplit(location).query) == {"next": [next_page]}
+
+
+async def test_a_browser_sends_the_origin_alone_as_its_referer(guarded: Callboard) -> None:
+    for path in ("/sign-in", "/wall?key=canary", "/static/app.js", "/nowhere"):
+        response = await guarded.test_client().get(path)
+        assert response.headers["Referrer-Policy"] == "strict-origin", path
 
 
 async def test_whoever_signs_in_comes_back_to_where_he_wanted_to_go(guarded: Callboard) -> None:

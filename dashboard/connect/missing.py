@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dashboard.settings import BadSetting, Settings, add_lines, settings_file
+from dashboard.env_file import BadSetting, add_lines
+from dashboard.settings import Settings, settings_file
 
 # Five of these words are 62 bits, and they can be read out on the telephone.
 _CONSONANTS, _VOWELS = "bdfghklmnprstvz", "aeiou"

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 
 from dashboard.doctor.finding import BAD, DOUBT, GOOD, Finding, bad
-from dashboard.doctor.here import check_here, settings_file_mode, unknown_names
+from dashboard.doctor.here import check_here, settings_file_mode
 from dashboard.doctor.outside import check_outside
 from dashboard.doctor.tables import check_tables
-from dashboard.settings import BadSetting, Settings, data_folder_of, names_in_file, settings_file
+from dashboard.env_file import BadSetting
+from dashboard.settings import Settings, data_folder_of, settings_file, unknown_settings
 
 
 def doctor() -> int:
@@ -24,16 +25,16 @@ def doctor() -> int:
 
 def _findings() -> Iterator[Finding]:
     environ = dict(os.environ)
-    path = settings_file(data_folder_of(environ))
+    folder = data_folder_of(environ)
     try:
-        names = names_in_file(path)
         settings = Settings.from_env()
     except BadSetting as problem:
         # Nothing further can be asked; but a wrong name or mode may be the cause.
         yield bad(str(problem))
-        yield from unknown_names(environ)
-        yield from settings_file_mode(path)
+        yield from map(bad, unknown_settings(environ, folder))
+        yield from settings_file_mode(settings_file(folder))
         return
-    yield from check_here(settings, environ, names)
+    yield from map(bad, unknown_settings(environ, folder))
+    yield from check_here(settings)
     yield from check_tables(settings)
     yield from check_outside(settings)

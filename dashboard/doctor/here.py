@@ -5,23 +5,20 @@ from __future__ import annotations
 import resource
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator
 from pathlib import Path
 
 from dashboard.disk import MIB, free_bytes
 from dashboard.doctor.finding import Finding, bad, doubt, good
-from dashboard.settings import CONNECT_COMMAND, SHORTEST_TOKEN, Settings, known_settings, settings_file
+from dashboard.settings import CONNECT_COMMAND, SHORTEST_TOKEN, Settings, settings_file
 
 # Each open page is one, and an office has hundreds; many systems begin with 1,024.
 FEW_DESCRIPTORS = 4096
-_PREFIX = "DASHBOARD_"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def check_here(settings: Settings, environ: Mapping[str, str], file_names: Iterable[str]) -> Iterator[Finding]:
-    """All that can be seen from here; `file_names` are the settings that the settings file gives."""
-    yield from unknown_names([*environ, *file_names])
+def check_here(settings: Settings) -> Iterator[Finding]:
+    """All that can be seen from here, but for the names of the settings."""
     yield from settings_file_mode(settings_file(settings.data_folder))
     yield from data_folder(settings.data_folder)
     yield from disk(settings)
@@ -31,15 +28,6 @@ def check_here(settings: Settings, environ: Mapping[str, str], file_names: Itera
         f"Telephone numbers without a country code are read as numbers of {settings.phone_region} "
         "(DASHBOARD_PHONE_REGION)."
     )
-
-
-def unknown_names(names: Iterable[str]) -> Iterator[Finding]:
-    known = {name.removeprefix(_PREFIX) for name in known_settings()}
-    given = {name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)}
-    for name in sorted(given - known):
-        near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
-        meant = f"Was {_PREFIX}{near[0]} meant?" if near else "The README lists all there are."
-        yield bad(f"{_PREFIX}{name} is no setting, and what it says is not heard. {meant}")
 
 
 def settings_file_mode(path: Path) -> Iterator[Finding]:

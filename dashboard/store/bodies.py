@@ -1,4 +1,6 @@
-"""How the bytes of reports are kept: as they came, packed later, or not any more. One function gives them back."""
+"""How the bytes of reports are kept: as they came, packed later, or not any more. One function gives them back.
+
+What a sender packed (`Content-Encoding`) is stored as it came, and every reader gets it unpacked."""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session
 
+from dashboard.content_encoding import NotUnpacked, TooLarge, encoding_of
+from dashboard.content_encoding import unpack as undo_encoding
 from dashboard.database.clock import hold_clock
 from dashboard.models import Inbox, table_of
 from dashboard.store.inbox import insert_rows
@@ -59,17 +63,45 @@ class Packed(NamedTuple):
     upto: int
 
 
+class Body(NamedTuple):
+    """A report's bytes, to be read."""
+
+    data: bytes
+    unpacked_from: str = ""
+    """The Content-Encoding that was undone, such as "gzip"."""
+    packed_as: str = ""
+    """The Content-Encoding that `data` still has: it is unknown, or the bytes are damaged."""
+
+
+def read_body(row: Inbox) -> Body | None:
+    """The unpacked bytes of a report; None for a duplicate, and for one whose bytes are not kept any more.
+
+    Versions before `content_encoding` stored packed reports as unreadable; their first bytes tell how they are packed.
+    """
+    if row.body is None:
+        return None
+    came = row.body if row.packing == AS_IT_CAME else unpack(row.body)
+    encoding = encoding_of(row.content_encoding, came)
+    if not encoding:
+        return Body(came)
+    try:
+        return Body(undo_encoding(came, encoding), unpacked_from=encoding)
+    except (NotUnpacked, TooLarge):
+        return Body(came, packed_as=row.content_encoding)
+
+
 def body_of(row: Inbox) -> bytes | None:
-    """The bytes of a report as they came; None for a duplicate, and for one whose bytes are not kept any more."""
-    return row.body if row.body is None or row.packing == AS_IT_CAME else unpack(row.body)
+    """The unpacked bytes alone."""
+    body = read_body(row)
+    return None if body is None else body.data
 
 
-def bytes_of(session: Session, inbox_id: int) -> bytes | None:
+def bytes_of(session: Session, inbox_id: int) -> Body | None:
     """A report's bytes by its number: a duplicate's are those of the one it repeats. None where they are gone."""
     row = session.get(Inbox, inbox_id)
     if row is not None and row.duplicate_of is not None:
         row = session.get(Inbox, row.duplicate_of)
-    return None if row is None else body_of(row)
+    return None if row is None else read_body(row)
 
 
 def pack(body: bytes) -> bytes:

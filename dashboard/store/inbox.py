@@ -61,14 +61,22 @@ _TROUBLE = (
 )
 
 
+class Packed(NamedTuple):
+    """The bytes of a report as they came, where they came packed, and the `Content-Encoding` they are packed in."""
+
+    body: bytes
+    encoding: str
+
+
 class Arrival(NamedTuple):
-    """A report at the door: its bytes, what they say, and the headers that matter."""
+    """A report at the door: its bytes (unpacked), what they say, and the headers that matter."""
 
     received_at: int
     body: bytes
     reading: Report | Ignored | Unreadable
     content_type: str = ""
     user_agent: str = ""
+    packed: Packed | None = None
 
 
 class Receipt(NamedTuple):
@@ -120,7 +128,7 @@ def record(
         if report is not None:
             if sha in seen:
                 row["duplicate_of"], row["call_id"] = seen[sha]
-                row |= {"verdict": DUPLICATE, "body": None}
+                row |= {"verdict": DUPLICATE, "body": None, "content_encoding": ""}
             else:
                 call = _tell(calls.setdefault(sid, {}), sid, report, arrival, number, next_call_id + 1)
                 next_call_id = max(next_call_id, call.id)
@@ -226,8 +234,9 @@ def _inbox_row(number: int, arrival: Arrival, sha: bytes) -> dict[str, Any]:
         "sha256": sha,
         "content_type": arrival.content_type,
         "user_agent": arrival.user_agent,
-        "body": arrival.body,
+        "body": arrival.packed.body if arrival.packed else arrival.body,
         "packing": "",
+        "content_encoding": arrival.packed.encoding if arrival.packed else "",
     }
 
 

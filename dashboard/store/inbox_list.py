@@ -12,7 +12,7 @@ from sqlmodel import select as select_model
 
 from dashboard.database.clock import head_of
 from dashboard.models import Call, Inbox, table_of
-from dashboard.store.bodies import body_of
+from dashboard.store.bodies import Body, read_body
 from dashboard.store.inbox import CHANGED, DUPLICATE, IGNORED, NEW, UNCHANGED, UNREADABLE
 
 VERDICTS = (NEW, CHANGED, UNCHANGED, DUPLICATE, IGNORED, UNREADABLE)
@@ -63,8 +63,10 @@ class WholeReport(NamedTuple):
 
     row: InboxRow
     sha256: bytes
-    body: bytes | None
+    body: Body | None
     """None once it is not kept any more."""
+    content_encoding: str
+    """What it came packed in; "" for plain bytes."""
     duplicates: Sequence[tuple[int, int]]
     """(id, received_at) of each, oldest first; at most MOST_DUPLICATES."""
 
@@ -117,7 +119,7 @@ def find_whole(session: Session, inbox_id: int) -> WholeReport | None:
         Inbox.duplicate_of == inbox_id,
     )
     found = session.exec(duplicates.order_by(col(Inbox.id)).limit(MOST_DUPLICATES)).all() if row.call_id else ()
-    return WholeReport(row, stored.sha256, body_of(stored), found)
+    return WholeReport(row, stored.sha256, read_body(stored), stored.content_encoding, found)
 
 
 def _of(wanted: Wanted, statement: Select[Any]) -> Select[Any]:

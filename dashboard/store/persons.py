@@ -148,13 +148,15 @@ def unread_quoting(session: Session, after: int, target: Target) -> Quoting | No
 def _all_of(row: Inbox) -> str:
     """Whatever strangers wrote of a report that told of no call."""
     body = (body_of(row) or b"").decode("utf-8", "replace")
-    return f"{body}\n{row.event}\n{row.content_type}\n{row.user_agent}"
+    return f"{body}\n{row.event}\n{row.content_type}\n{row.content_encoding}\n{row.user_agent}"
 
 
 def blank_unread(session: Session, ids: Sequence[int]) -> None:
     """Nothing is left of these but when they came, how large they were, and their hash."""
     remove_bodies(session, _inbox.c.id.in_(ids))
-    blank = update(_inbox).where(_inbox.c.id.in_(ids)).values(event="", content_type="", user_agent="")
+    blank = (
+        update(_inbox).where(_inbox.c.id.in_(ids)).values(event="", content_type="", content_encoding="", user_agent="")
+    )
     session.connection().execute(blank)
 
 

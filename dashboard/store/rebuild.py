@@ -7,6 +7,7 @@ as it is, and if it was removed, it stays that.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from dashboard.calls import call_sid_of, merge, try_of
 from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, Recording
 from dashboard.phone_numbers import DEFAULT_REGION
-from dashboard.store.bodies import AS_IT_CAME, GONE, body_of
+from dashboard.store.bodies import AS_IT_CAME, GONE, body_of, read_body
 from dashboard.store.inbox import (
     CHANGED,
     DUPLICATE,
@@ -68,10 +69,14 @@ def take_in(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInf
     ).all()
     mended = 0
     for number, row in enumerate(unread, first):
-        body = body_of(row)
-        reading = read_report(body) if body is not None else None
-        if not isinstance(reading, Report) or body is None:
+        stored = read_body(row)
+        reading = read_report(stored.data) if stored is not None else None
+        if not isinstance(reading, Report) or stored is None:
             continue
+        body = stored.data
+        if stored.unpacked_from:
+            # Versions that could not unpack it stored the hash of the packed bytes: a repeat would be another report.
+            row.sha256, row.size = hashlib.sha256(body).digest(), len(body)
         report = CallReport.model_validate(reading.data)
         if not _is_settled(session, row, call_sid_of(report, body)):
             row.call_id = _call_of(session, row, report, body)
@@ -122,6 +127,7 @@ def _call_of(session: Session, row: Inbox, report: CallReport, body: bytes) -> i
         assert twin.call_id is not None
         earlier, later = sorted((row, twin), key=lambda each: each.id)
         later.verdict, later.duplicate_of, later.body, later.packing = DUPLICATE, earlier.id, None, AS_IT_CAME
+        later.content_encoding = ""
         session.execute(update(Inbox).where(col(Inbox.duplicate_of) == later.id).values(duplicate_of=earlier.id))
         return twin.call_id
     sid = call_sid_of(report, body)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from functools import partial
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from quart import Response, g, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
 from dashboard.filters import BadFilter, read_filter, read_limited
+from dashboard.public_url import host_name
 from dashboard.roles import VIEWER, Rights
 from dashboard.settings import CONNECT_COMMAND, LOOPBACK_HOSTS, Settings
 from dashboard.store import audit
@@ -33,6 +34,8 @@ _BY_ANY_HOST = ("health.healthz", "health.readyz")
 # enough where there are accounts: a proxy here that names no one would open it to the world.
 METRICS_ENDPOINT = "metrics.metrics"
 
+# Of a shared wall, and of the webhook, whose address somebody may open under a wrong path.
+_KEYS = ("key", "token")
 _FORWARDED = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-host"}
 _FORWARDED_PREFIXES = ("x-forwarded-", "x-envoy-", "cf-", "fly-", "ngrok-", "tailscale-")
 
@@ -58,8 +61,8 @@ def local_only_sentence() -> str:
 
 def is_own_host(host: str, settings: Settings) -> bool:
     """Whether a request's Host is a name of this board: its public one, or this machine's."""
-    name = _split(f"//{host}").hostname
-    return name in LOOPBACK_HOSTS or name == _split(settings.public_url).hostname
+    name = host_name(host)
+    return name in LOOPBACK_HOSTS or (name != "" and name == host_name(_split(settings.public_url).netloc))
 
 
 def came_by_webhook_door(settings: Settings, server: tuple[str, int | None] | None) -> bool:
@@ -216,8 +219,7 @@ def _cross_site_refusal() -> Response | None:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     """A page goes to the sign-in; all others get an empty 401, or htmx would put the sign-in page into the list."""
-    asked_for = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
-    sign_in = url_for("account.sign_in", next=asked_for)
+    sign_in = url_for("account.sign_in", next=_next_page() if request.method in ("GET", "HEAD") else "/")
     if request.path in STREAMS or "HX-Request" in request.headers:
         return Response(b"", 401, headers={"HX-Redirect": sign_in})
     if takes_token(request.path):
@@ -229,6 +231,14 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         # Never a redirect: a sender that follows it is answered 200 by the sign-in page, and takes that for success.
         return Response(b"", 401)
     return redirect(sign_in, 303)
+
+
+def _next_page() -> str:
+    """Where to go after the sign-in: this address without its keys, which proxies write into their logs."""
+    pairs = [(name, value) for name, value in request.args.items(multi=True) if name not in _KEYS]
+    if len(pairs) == len(list(request.args.items(multi=True))):
+        return request.full_path.rstrip("?")
+    return f"{request.path}?{urlencode(pairs)}" if pairs else request.path
 
 
 def _split(address: str) -> SplitResult:

@@ -30,8 +30,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # For browsers that do not know frame-ancestors.
     "X-Frame-Options": "DENY",
-    # "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody could sign in.
-    "Referrer-Policy": "same-origin",
+    # The origin alone: an address holds the key of a shared wall, or a number that was searched for, and a proxy writes
+    # the Referer into its error log. "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody
+    # could sign in; links to other sites are `noreferrer`.
+    "Referrer-Policy": "strict-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }

@@ -19,7 +19,8 @@ from urllib.parse import parse_qs
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from pydantic_core import to_json
 
-from dashboard.callkaro.report import Ignored, Unreadable, read_report
+from dashboard.callkaro.report import Ignored, Unreadable
+from dashboard.content_encoding import MAX_BODY_BYTES, SUPPORTED, TooLarge
 from dashboard.intake import WAIT_SECONDS, Intake, NotStored
 from dashboard.prometheus import Histogram
 from dashboard.settings import Settings
@@ -27,13 +28,15 @@ from dashboard.store.inbox import Arrival
 from dashboard.web.client_address import client_of, forwarded_for, is_this_machine, peer_of
 from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sentence
 from dashboard.web.headers import NOT_STORED
+from dashboard.web.misdirected import is_report_like, is_webhook_path, peek, shown_path
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
-from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.refusals import MISDIRECTED, MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.report_body import read_body
 from dashboard.web.slowdown import NetworkSlowdown
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 2 * 2**20
+LARGEST_BODY = MAX_BODY_BYTES
 # From the request's headers to our answer, a slow body included: the platform gives up at 5 s.
 ANSWER_SECONDS = 4.3
 BODY_SECONDS = 3.5
@@ -42,8 +45,6 @@ DRAIN_SECONDS = 1.0
 MOST_DRAINED = 16 * 2**20
 RETRY_AFTER_SECONDS = b"5"
 _LONGEST_HEADER = 200
-# Larger ones are read in a thread: half a second of it would hold up every other report and every stream.
-_LARGE = 100_000
 
 
 # Of what pages bear, the two that mean something for JSON: all nine took as long as a tenth of storing a report.
@@ -65,11 +66,15 @@ class Answer(NamedTuple):
 # As the vendor's own examples answer.
 RECEIVED = Answer(200, b'{"status":"success","message":"Webhook received"}')
 ALL_IS_RIGHT = "The address and the secret are right. Reports are taken here by POST."
+_ACCEPT_ENCODING = (b"accept-encoding", SUPPORTED.encode())
 _UNKNOWN_EVENT = b'{"status":"error","message":"Unknown event type"}'
 
 
 def error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
     return Answer(status, to_json({"status": "error", "message": message}), headers)
+
+
+_WRONG_PATH = error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
 
 
 class Hooks:
@@ -85,6 +90,8 @@ class Hooks:
         """How often each status was answered since the start."""
         self.verdicts: dict[str, int] = defaultdict(int)
         """What became of those that were stored."""
+        self.misdirected = 0
+        """How many reports were sent to another path."""
         self.seconds = Histogram(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
         """From a request's headers to its answer."""
         self.secrets_used_at = [0] * len(self._secrets)
@@ -105,9 +112,38 @@ class Hooks:
         self.seconds.observe(time.monotonic() - began)
         if answer.status in TURNED_AWAY:
             self._refusals.count(answer.status)
-        headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
-        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        await _send(send, answer)
+
+    async def refuse_misdirected(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> ASGIReceiveCallable | None:
+        """Answers a report that was posted to an address that takes none, and has the admin see which one it was.
+
+        For every other request it gives the `receive` to go on with.
+        """
+        headers = dict(scope["headers"])
+        if _is_of_page(headers):
+            return receive
+        if not self._has_secret(scope, headers):
+            beginning, receive = await peek(receive)
+            if not is_report_like(beginning):
+                return receive
+        await _drain(receive, LARGEST_BODY)
+        self.misdirected += 1
+        path = shown_path(scope["path"], self._settings.webhook_secrets)
+        self._refusals.note(MISDIRECTED.format(path=path, right=WEBHOOK_PATH))
+        await _send(send, _WRONG_PATH)
+        return None
+
+    def _has_secret(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request to another path bears a secret. Guesses are counted here too."""
+        client = client_of(scope, self._settings)
+        if not _secret_given(scope, headers) or self._wrong_secrets.is_over(client):
+            return False
+        if self._secret_of(scope, headers) is not None:
+            return True
+        self._wrong_secrets.is_too_much(client)
+        return False
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Answer | None:
         """The answer to one request; None when whoever asked has left before the body was whole."""
@@ -125,24 +161,28 @@ class Hooks:
             return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB.")
         if body is None:
             return None
-        reading = read_report(body) if len(body) < _LARGE else await asyncio.to_thread(read_report, body)
+        try:
+            came = await read_body(scope, body)
+        except TooLarge:
+            return error(413, f"The body is larger than {LARGEST_BODY // 2**20} MiB once it is unpacked.")
+        reading = came.reading
         content_type, user_agent = _text(headers, b"content-type"), _text(headers, b"user-agent")
         try:
-            arrival = Arrival(now_micros(), body, reading, content_type, user_agent)
+            arrival = Arrival(now_micros(), came.body, reading, content_type, user_agent, came.packed)
             receipt = await self._intake.keep(arrival, min(WAIT_SECONDS, until - time.monotonic()))
         except NotStored as problem:
             return error(503, str(problem), (b"retry-after", RETRY_AFTER_SECONDS))
         self.verdicts[receipt.verdict] += 1
         if isinstance(reading, Unreadable):
-            return error(400, reading.problem)
+            return error(415, reading.problem, _ACCEPT_ENCODING) if came.is_unknown else error(400, reading.problem)
         if isinstance(reading, Ignored):
             return Answer(400 if self._settings.reject_unknown_events else 200, _UNKNOWN_EVENT)
         return RECEIVED
 
     def _no_report(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """For whoever looks whether the address works; who knows the secret learns so, and what was last refused."""
-        if scope["path"].rstrip("/") != WEBHOOK_PATH:
-            return error(404, f"Nothing was stored: reports are taken at {WEBHOOK_PATH}.")
+        if not is_webhook_path(scope["path"]):
+            return _WRONG_PATH
         if scope["method"] == "POST":
             return None
         allow = (b"allow", b"POST")
@@ -162,7 +202,7 @@ class Hooks:
 
     def _refusal(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Why this request is not the platform's, if it is not; nothing of it is stored."""
-        if b"origin" in headers or b"sec-fetch-site" in headers:
+        if _is_of_page(headers):
             return error(403, "This address takes reports from CallKaro's servers, not from a web page.")
         if not self._secrets:
             # Only a board that is open to this machine alone starts without a secret.
@@ -192,6 +232,17 @@ class Hooks:
         sha = _sha256(_secret_given(scope, headers))
         matching = [hmac.compare_digest(sha, secret) for secret in self._secrets]
         return matching.index(True) if True in matching else None
+
+
+async def _send(send: ASGISendCallable, answer: Answer) -> None:
+    headers = [*_EVERY_ANSWERS, (b"content-length", str(len(answer.body)).encode()), *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+def _is_of_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a web page sent the request, and not the platform."""
+    return b"origin" in headers or b"sec-fetch-site" in headers
 
 
 class _TooLarge(Exception):

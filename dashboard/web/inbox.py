@@ -19,6 +19,7 @@ from dashboard.database.clock import head_of
 from dashboard.models import Inbox
 from dashboard.render import Renderer
 from dashboard.store import audit
+from dashboard.store.bodies import Body as Stored
 from dashboard.store.inbox import deliveries_of
 from dashboard.store.inbox_list import VERDICTS, InboxRow, Wanted, WholeReport, find_whole, rows_before
 from dashboard.store.undocumented import MOST_VALUES, Stranger, strangers
@@ -104,7 +105,7 @@ async def show_report(inbox_id: int) -> ResponseReturnValue:
 @blueprint.get("/inbox/<int:inbox_id>/body")
 @open_to(Who.ADMINS)
 async def download_body(inbox_id: int) -> ResponseReturnValue:
-    """The very bytes that came, to be kept and not to be shown: whatever they are, no browser runs them."""
+    """The bytes that came, unpacked, to be kept and not to be shown: whatever they are, no browser runs them."""
     whole = await board().database.read(partial(find_whole, inbox_id=inbox_id)) if inbox_id < 2**63 else None
     if whole is None:
         return problem_page(404, *NO_SUCH_REPORT)
@@ -112,15 +113,22 @@ async def download_body(inbox_id: int) -> ResponseReturnValue:
         return problem_page(410, "These bytes are gone", _GONE)
     if request.method == "GET":
         await write_down(audit.REPORT_OPENED, f"/inbox/{inbox_id}")
-    response = Response(whole.body, 200, content_type="application/octet-stream")
+    response = Response(whole.body.data, 200, content_type="application/octet-stream")
     response.headers["Content-Disposition"] = f'attachment; filename="report-{inbox_id}.json"'
     return response
 
 
-def body_text(body: bytes | None) -> Body:
-    """A body as a page can hold it: any bytes at all give text without NUL and surrogates, and not much of it."""
-    if body is None:
+def _shown_body(stored: Stored | None) -> Body:
+    if stored is None:
         return Body("", _GONE)
+    shown = body_text(stored.data)
+    if not stored.unpacked_from:
+        return shown
+    return Body(shown.text, f"Unpacked from {stored.unpacked_from}, the download too. {shown.words}")
+
+
+def body_text(body: bytes) -> Body:
+    """A body as a page can hold it: any bytes at all give text without NUL and surrogates, and not much of it."""
     # Only what is small is indented: half a million empty lists, a hundred deep, would be a hundred MB of blanks.
     if len(body) <= MOST_SHOWN_BYTES:
         try:
@@ -162,7 +170,8 @@ def _draw(
         told=told.get(whole.row.id),
         sha256=whole.sha256.hex(),
         duplicates=whole.duplicates,
-        body=body_text(whole.body),
+        body=_shown_body(whole.body),
+        content_encoding=whole.content_encoding,
     )
 
 

@@ -64,6 +64,9 @@ def _reports(app: Callboard) -> Iterator[Measure]:
         "status",
         {str(status): count for status, count in hooks.answers.items()},
     )
+    yield counter(
+        "callboard_misdirected_reports_total", "Reports that were sent to a path that takes none.", hooks.misdirected
+    )
     yield counted_by(
         "callboard_reports_stored_total",
         "Reports that are on the disk, by what became of them.",

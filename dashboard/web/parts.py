@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
 from quart import Quart, current_app
+from werkzeug.exceptions import HTTPException
 
 from dashboard.archive import Archive
 from dashboard.database import Database
@@ -18,12 +19,14 @@ from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
 from dashboard.prometheus import Histogram
+from dashboard.public_url import WEBHOOK_PATH as WEBHOOK_PATH
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
+from dashboard.web.misdirected import is_webhook_path
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
@@ -32,7 +35,6 @@ from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
-WEBHOOK_PATH = "/webhook/call-webhook"
 STREAMS = ("/live", "/wall/live", "/inbox/live")
 # Two thousand pages that came back at once after a restart, each looked up and routed side by side, kept reports
 # waiting for 4 s.
@@ -46,8 +48,13 @@ class Hooks(Protocol):
     verdicts: dict[str, int]
     seconds: Histogram
     secrets_used_at: list[int]
+    misdirected: int
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None: ...
+
+    async def refuse_misdirected(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> ASGIReceiveCallable | None: ...
 
 
 class RecordingCounts:
@@ -96,13 +103,38 @@ class Callboard(Quart):
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Reports go straight to their door; all else is for Quart, and of streams a few at a time are opened."""
-        if scope["type"] == "http" and scope["path"].startswith("/webhook"):
+        if scope["type"] != "http":
+            await super().asgi_app(scope, receive, send)
+        elif scope["path"] == WEBHOOK_PATH:
             await self.hooks(scope, receive, send)
         # GET alone: what is sent with another method may be slow to come, and keep the turn.
-        elif scope["type"] == "http" and scope["path"] in STREAMS and scope["method"] == "GET":
+        elif scope["path"] in STREAMS and scope["method"] == "GET":
             await self._open_stream(scope, receive, send)
         else:
-            await super().asgi_app(scope, receive, send)
+            await self._find_report_or_page(scope, receive, send)
+
+    async def _find_report_or_page(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """All other addresses: nearly the webhook's, an address that takes no report, or a page."""
+        path, rest = scope["path"], receive
+        is_report = is_webhook_path(path)
+        if scope["method"] == "POST" and not is_report and not self._takes_post(path):
+            left = await self.hooks.refuse_misdirected(scope, receive, send)
+            if left is None:
+                return
+            rest = left
+        if is_report or path.startswith("/webhook"):
+            await self.hooks(scope, rest, send)
+        else:
+            await super().asgi_app(scope, rest, send)
+
+    def _takes_post(self, path: str) -> bool:
+        try:
+            self.url_map.bind("").match(path, method="POST")
+        except HTTPException:
+            return False
+        return True
 
     async def _open_stream(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """A stream has its turn until its answer begins; from then on it costs next to nothing."""

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MISSING = "A report came without the webhook secret and was refused."
 WRONG = "A report came with a wrong webhook secret and was refused."
+MISDIRECTED = "A report was sent to the path {path} and refused: the path must be {right}."
 UNGUARDED = "A report came from another machine, or through a tunnel or proxy, before the board had a webhook secret."
 
 # A report that was not taken in. Of 401 and 429 `note` tells; whoever is answered 404 or 405 brings none.

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +18,7 @@ from tests.browser.test_recording import listen_until
 from tests.reports import report
 from tests.running import RunningBoard
 
-LONG_CALL = {
+LONG_CALL: dict[str, Any] = {
     "transcription": "\n".join(f"{side}: line {line}" for line in range(80) for side in ("Agent", "User")),
     "post_call": {f"variable_{number}": "value" for number in range(40)},
 }

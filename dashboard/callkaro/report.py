@@ -138,6 +138,8 @@ class CallReport(BaseModel):
 
 # The documented fields of `data`, in the platform's order: everything else in a report is "unknown", and kept.
 DOCUMENTED_FIELDS = tuple(field.alias or name for name, field in CallReport.model_fields.items())
+# Those of them that are JSON numbers, and those that are true or false.
+NUMBERS, FLAGS = ("call_duration", "try_count"), ("conversion_status", "next_call_scheduled")
 
 
 class Report(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -104,7 +104,7 @@ def columns_of(
     report: CallReport, *, try_count: int, first_received_at: int, source_timezone: ZoneInfo
 ) -> dict[str, Any]:
     """The call row's columns that follow from its merged data; `rebuild` gives the same again."""
-    moment = report.started_at(source_timezone)
+    moment = report.started_at(source_timezone, _EPOCH + timedelta(microseconds=first_received_at))
     started_at = None if moment is None else micros(moment)
     return {
         "at": first_received_at if started_at is None else started_at,

@@ -138,7 +138,7 @@ def _take_in(database: Database, settings: Settings, options: argparse.Namespace
             shutil.copyfileobj(file, copy)
             copy.seek(0)
             file = io.BufferedReader(copy.raw)
-        source, records = records_of(file, options.dates)
+        source, records = records_of(file, options.dates, settings.source_timezone)
         while batch := list(islice(records, _BATCH)):
             bodies = list(_bodies(database, batch, source, outcome))
             arrivals = [Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED) for body in bodies]

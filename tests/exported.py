@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dashboard.callkaro.export import records_of, take
-from dashboard.callkaro.import_row import Taken
+from dashboard.callkaro.import_row import UTC, Taken
 from dashboard.database import Database
 from dashboard.sheets import BOM, csv_row
 from dashboard.store.calls import CallRow, ToldCall, told_by_id
@@ -59,7 +60,7 @@ def calls_in(database: Database) -> Sequence[ToldCall]:
     return database.read_now(partial(told_by_id, ids=ids, with_data=True))
 
 
-def taken_from(file: bytes, known: dict[str, Any] | None = None, order: str = "") -> list[tuple[str, Taken]]:
+def taken_from(file: bytes, known: dict[str, Any] | None = None, zone: ZoneInfo = UTC) -> list[tuple[str, Taken]]:
     """Where each call of a file is, and what it comes to on a board that has `known` of each, or nothing."""
-    source, records = records_of(io.BufferedReader(io.BytesIO(file)), order)
+    source, records = records_of(io.BufferedReader(io.BytesIO(file)), zone=zone)
     return [(record.place, take(record, known, source)) for record in records]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from dashboard.callkaro.damage import MASKED, Columns, has_masks
 from dashboard.callkaro.dates import TimeColumn
@@ -72,17 +73,17 @@ class Record(NamedTuple):
         return as_text((self.data or {}).get(name))
 
 
-def records_of(file: io.BufferedReader, order: str = "") -> tuple[Source, Iterator[Record]]:
+def records_of(file: io.BufferedReader, order: str = "", zone: ZoneInfo = UTC) -> tuple[Source, Iterator[Record]]:
     """The calls of a file: JSON lines, one JSON object over many lines, a JSON list, or CSV with a line of names.
 
     CSV is read twice, so its file must be one that can be taken back to its beginning.
-    `order` is what the operator says of dates that may have the day or the month first. Raises NotReadable, also while
-    the records are read.
+    `order` is what the operator says of dates that may have the day or the month first, `zone` is the zone of the
+    platform's times. Raises NotReadable, also while the records are read.
     """
     first = file.peek().removeprefix(_BOM).lstrip()
     if first and not first.startswith((b"[", b"{")):
-        return _rows(file, order)
-    source = Source(TimeColumn(order), Columns(is_unicode=True))
+        return _rows(file, order, zone)
+    source = Source(TimeColumn(order), Columns(is_unicode=True), zone)
     if first.startswith(b"["):
         return source, (_listed(f"call {number}", each) for number, each in enumerate(_list_in(file), 1))
     return source, (_of_line(f"line {number}", line.strip()) for number, line in _lines(file) if line.strip())
@@ -180,7 +181,7 @@ def _take_report(record: Record, known: Mapping[str, JSON] | None, source: Sourc
 # CSV
 
 
-def _rows(file: io.BufferedReader, order: str) -> tuple[Source, Iterator[Record]]:
+def _rows(file: io.BufferedReader, order: str, zone: ZoneInfo) -> tuple[Source, Iterator[Record]]:
     table = look_at(file, SID)
     if SID not in table.names:
         raise NotReadable(
@@ -188,7 +189,7 @@ def _rows(file: io.BufferedReader, order: str) -> tuple[Source, Iterator[Record]
             f"board has. Fetch it again with that field, such as `ck calls export --fields {SID},try_count,…`, "
             "or take `ck calls list --json` if that has it."
         )
-    source = Source(TimeColumn(order), Columns(table.is_unicode))
+    source = Source(TimeColumn(order), Columns(table.is_unicode), zone)
     for row in rows_of(file, table):
         source.columns.show(row.cells)
         source.times.show(unguarded(row.cells.get(TIME) or ""))

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,9 +32,9 @@ from dashboard.sheets import is_guarded, text_of
 
 SID, TIME, TRY = "callSid", "time", "try_count"
 IDENTITY = (SID, TRY)
+UTC = ZoneInfo("UTC")
 # What exports keep in an object of its own: CSV has a column `recording.transcription`.
 OF_RECORDING = ("recordingUrl", "transcription")
-UTC = ZoneInfo("UTC")
 _LOST_BEGINNING = "a spreadsheet dropped the zeros or the + that the board's value begins with"
 _NOT_JSON = "it begins like JSON and cannot be read as JSON, so it was cut or changed"
 
@@ -43,6 +44,8 @@ class Source(NamedTuple):
 
     times: TimeColumn
     columns: Columns
+    zone: ZoneInfo = UTC
+    """in which its times are read that name none"""
 
 
 class Taken(NamedTuple):
@@ -81,25 +84,36 @@ def take_row(cells: Mapping[str, str], known: Mapping[str, JSON] | None, source:
 def with_time(data: Mapping[str, JSON], known: Mapping[str, JSON] | None, source: Source, at: str = "") -> Taken:
     """A report of `data`, with a time that the board reads: it would place a call whose time it cannot read at now.
 
-    `at` is the moment of an unknown call without a time.
+    `at` is the moment that our own export gives for the call: an unknown call without a time gets it.
     """
     data = dict(data)
     time, before = as_text(data.get(TIME)), as_text((known or {}).get(TIME))
-    if not time:
-        if known is None and read_time(at, UTC):
+    precision = SECOND
+    if time and time != before:
+        read = source.times.read(time)
+        if read.problem:
+            return Taken(problems=(f"{TIME}: {read.problem}",))
+        precision = read.precision
+        if is_same_time(read.text, before, precision):
+            # The board's own spelling stays, and its seconds, which a spreadsheet hides and loses.
+            del data[TIME]
+        elif read.text != time:
+            data[TIME] = time = read.text
+    if known is None and (moment := read_time(at, UTC)):
+        if not time:
             data[TIME] = at
-        return Taken(data, body_of(data))
-    if time == before:
-        return Taken(data, body_of(data))
-    read = source.times.read(time)
-    if read.problem:
-        return Taken(problems=(f"{TIME}: {read.problem}",))
-    if is_same_time(read.text, before, read.precision):
-        # The board's own spelling stays, and its seconds, which a spreadsheet hides and loses.
-        del data[TIME]
-    elif read.text != time:
-        data[TIME] = read.text
-    return Taken(data, body_of(data), is_coarse=read.precision != SECOND)
+        elif _is_of_repeated_hour(time, moment, source.zone):
+            data[TIME] = moment.astimezone(source.zone).isoformat(" ")
+    return Taken(data, body_of(data), is_coarse=precision != SECOND)
+
+
+def _is_of_repeated_hour(time: str, moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether a call at `moment` was in one of the two hours that the clock of `zone` shows alike.
+
+    When an imported report arrives says nothing of which, so its time is written with an offset.
+    """
+    first, second = read_time(time, zone), read_time(time, zone, moment + timedelta(hours=12))
+    return first != second and moment in {each and each.replace(microsecond=0) for each in (first, second)}
 
 
 def body_of(data: Mapping[str, JSON]) -> bytes:

@@ -11,36 +11,30 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import __version__, logs
 from dashboard.app import create_app, stop
-from dashboard.callkaro.export import NotReadable, bodies_of
-from dashboard.callkaro.report import read_report, read_time
-from dashboard.calls import micros
 from dashboard.connect.options import add_connect_arguments
 from dashboard.database import Database
 from dashboard.forward_command import add_forward_arguments, forward
+from dashboard.import_command import add_import_arguments, import_file
 from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.safekeeping.backup import add_backup_arguments, backup
 from dashboard.safekeeping.prune import add_erase_arguments, add_prune_arguments, erase_person, prune
 from dashboard.safekeeping.rebuild import add_rebuild_arguments, rebuild
 from dashboard.safekeeping.restore import add_restore_arguments, restore
-from dashboard.safekeeping.steps import CannotRun, cause_of, patiently
+from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.server import CannotListen, listen, serve
 from dashboard.settings import CONNECT_COMMAND, BadSetting, Settings, unknown_settings
 from dashboard.simulator.options import add_simulate_arguments, options_from
-from dashboard.store.inbox import IGNORED, IMPORTED, UNREADABLE, Arrival, record
-from dashboard.store.watches import fill
 from dashboard.tokens import add_token_arguments, token
 from dashboard.users import add_user_arguments, user
-from dashboard.web.parts import Callboard, now_micros
+from dashboard.web.parts import Callboard
 
 log = logging.getLogger(__name__)
 
-_IMPORT_BATCH = 200
 _COLLECT_SECONDS = 120
 
 
@@ -81,18 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", "Bring the database up to date.", _migrate)
     add_user_arguments(command("user", "Make, list, disable accounts; change a password.", _user))
     add_token_arguments(command("token", "Make, list, end tokens with which programs read the board.", _token))
-    made = command(
-        "import",
-        "Take in a file of reports, one JSON body a line, as if the platform had sent them; or what CallKaro's "
-        "`ck calls list --json` and `ck calls export` write, if it has each call's callSid.",
-        _import,
-    )
-    made.add_argument("file", type=Path)
-    made.add_argument(
-        "--covers",
-        nargs=2,
-        metavar=("FROM", "TO"),
-        help="the file has all calls between these times of the board's zone: the gaps between them are filled",
+    add_import_arguments(
+        command(
+            "import",
+            "Take in a file of reports, one JSON body a line, as if the platform had sent them; what CallKaro's "
+            "`ck calls list --json` and `ck calls export` write, if it has each call's callSid; or the board's own "
+            "exports, also after a spreadsheet saved them again. Rows that a spreadsheet damaged are left out and "
+            "named; then it ends with 1.",
+            _import,
+        )
     )
     add_forward_arguments(command("forward", "How the targets stand that reports are handed on to.", _forward))
     add_rebuild_arguments(command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild))
@@ -279,74 +270,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    settings = Settings.from_env()
-    covered = _covered(options.covers, settings)
-    database = _open(settings)
-    verdicts: dict[str, int] = {}
-    try:
-        left_out = _import_file(database, settings, options.file, verdicts)
-        unread = verdicts.get(UNREADABLE, 0) + verdicts.get(IGNORED, 0)
-        is_whole = not left_out and not unread
-        if covered and is_whole:
-            patiently(database, database.write_now, partial(fill, start=covered[0], end=covered[1], now=now_micros()))
-    except OSError as problem:
-        raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
-    except NotReadable as problem:
-        raise CannotRun(f"{options.file} cannot be taken in. {problem}") from problem
-    finally:
-        database.close()
-    print("Taken in: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "nothing"))
-    if left_out:
-        print(
-            f"Left out: {left_out} without a callSid, by which the board knows its calls, or cut off. Fetch it again."
-        )
-    if unread:
-        print(f"No calls: {unread}; /inbox shows them, and why. If the file was cut off on its way, fetch it again.")
-    if covered:
-        print(f"The gaps between these times are {'filled' if is_whole else 'not marked as filled'}; see /gaps.")
-    return 0
-
-
-def _import_file(database: Database, settings: Settings, path: Path, verdicts: dict[str, int]) -> int:
-    """Take in a file, counting verdicts; gives how many calls had to be left out. Raises OSError, NotReadable."""
-    left_out = 0
-    batch: list[Arrival] = []
-    with path.open("rb") as file:
-        for body in bodies_of(file):
-            if body is None:
-                left_out += 1
-                continue
-            batch.append(Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED))
-            if len(batch) == _IMPORT_BATCH:
-                _import_batch(database, settings, batch, verdicts)
-        _import_batch(database, settings, batch, verdicts)
-    return left_out
-
-
-def _covered(times: Sequence[str] | None, settings: Settings) -> tuple[int, int] | None:
-    """The stretch of time that a file has all calls of, in microseconds."""
-    if not times:
-        return None
-    first, last = (read_time(each, settings.timezone) for each in times)
-    if first is None or last is None or first >= last:
-        raise CannotRun(
-            f'--covers takes two times of {settings.timezone.key}, the earlier first, such as "2026-11-25 10:00:00" '
-            '"2026-11-25 10:20:00".'
-        )
-    if micros(last) > now_micros():
-        raise CannotRun(
-            f"--covers ends in the time to come: no file has its calls. Give a time that is past, not {times[1]}."
-        )
-    return micros(first), micros(last)
-
-
-def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:
-    if batch:
-        zone, region = settings.source_timezone, settings.phone_region
-        step = partial(record, arrivals=batch, source_timezone=zone, region=region)
-        for receipt in patiently(database, database.write_now, step):
-            verdicts[receipt.verdict] = verdicts.get(receipt.verdict, 0) + 1
-        batch.clear()
+    return import_file(options, _open)
 
 
 def _rebuild(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -108,7 +108,7 @@ def columns_of(
     region: str = DEFAULT_REGION,
 ) -> dict[str, Any]:
     """The call row's columns that follow from its merged data; `rebuild` gives the same again."""
-    moment = report.started_at(source_timezone)
+    moment = report.started_at(source_timezone, _EPOCH + timedelta(microseconds=first_received_at))
     started_at = None if moment is None else micros(moment)
     customer_number = report.from_number if is_inbound(report.type, try_count) else report.to_number
     return {

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, as_text
+from dashboard.callkaro.report import DOCUMENTED_FIELDS, FLAGS, JSON, NUMBERS, as_text
 from dashboard.figures import stage_of
 from dashboard.masking import Mask, as_it_is, masked
 from dashboard.render import utc
+from dashboard.sheets import Value
 from dashboard.store.calls import ToldCall
 
 SUMMARY = {
@@ -81,11 +82,23 @@ def whole_of(told: ToldCall, *, sees_numbers: bool) -> dict[str, JSON]:
 
 
 def cells_of(told: ToldCall, *, sees_numbers: bool) -> Sequence[object]:
-    """The call as a row of CSV_COLUMNS: what is no text stands there as JSON."""
+    """The call as a row of CSV_COLUMNS.
+
+    Lists and objects are JSON. A number is one only in the columns of numbers: a spreadsheet would round a telephone
+    number or an id that was sent as a JSON number. The try is given in any case: without it, several tries of one call
+    could not be imported.
+    """
     data = data_of(told, sees_numbers=sees_numbers)
     row = told.row
-    reported = (as_text(data.get(name)) for name in DOCUMENTED_FIELDS)
+    if data.get("try_count") in (None, ""):
+        data["try_count"] = row.try_count
+    reported = (_cell_value(name, data.get(name)) for name in DOCUMENTED_FIELDS)
     return [row.id, utc(row.at), utc(row.received_at), stage_of(row.facts), *reported]
+
+
+def _cell_value(name: str, value: JSON) -> str:
+    is_plain = (name in NUMBERS and isinstance(value, int | float)) or (name in FLAGS and isinstance(value, bool))
+    return Value(as_text(value)) if is_plain else as_text(value)
 
 
 def data_of(told: ToldCall, *, sees_numbers: bool) -> dict[str, JSON]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.callkaro.export import NotReadable, bodies_of, body_of
+from dashboard.callkaro.export import records_of, take
 from dashboard.callkaro.report import DOCUMENTED_FIELDS, CallReport, Report, read_report
+from dashboard.callkaro.table_file import NotReadable
 from tests.reports import data_of, report
 
 LISTED: dict[str, Any] = {
@@ -31,8 +32,17 @@ LISTED: dict[str, Any] = {
 
 
 def bodies(text: str | bytes) -> list[bytes | None]:
+    """The reports that a file holds, for a board that knows none of its calls; None for a call that is left out."""
     data = text.encode() if isinstance(text, str) else text
-    return list(bodies_of(io.BufferedReader(io.BytesIO(data))))
+    source, records = records_of(io.BufferedReader(io.BytesIO(data)))
+    taken = [take(record, None, source) for record in records]
+    return [None if each.problems else each.body for each in taken]
+
+
+def body_of(record: dict[str, Any]) -> bytes | None:
+    """The report of one call of a JSON list."""
+    (body,) = bodies(json.dumps([record]))
+    return body
 
 
 def data_in(body: bytes | None) -> dict[str, Any]:

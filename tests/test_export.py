@@ -99,7 +99,7 @@ async def test_a_reviewer_exports_with_masked_numbers_and_a_viewer_not_at_all(ma
     app = await make_app(webhook_secrets=("hush",))
     cast = await enter_cast(app)
     await take(cast["ada"], report("a"))
-    assert (await sheet(cast["ada"]))[0]["to"] == "918765432109"
+    assert (await sheet(cast["ada"]))[0]["to"] == "'918765432109"
     assert (await sheet(cast["rita"]))[0]["to"] == "87•••••109"
     assert "8765432109" not in json.dumps(await lines(cast["rita"]))
     for path in ("/calls.csv", "/calls.jsonl"):

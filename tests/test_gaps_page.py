@@ -277,7 +277,7 @@ def test_a_file_with_calls_that_had_to_be_left_out_fills_nothing(
 ) -> None:
     file = data_folder / "calls.json"
     file.write_text(json.dumps([{"callSid": "a"}, {"from": "919876543210"}]))
-    assert imports(str(file), "--covers", "2026-11-25 09:49:00", "2026-11-25 10:00:00") == 0
+    assert imports(str(file), "--covers", "2026-11-25 09:49:00", "2026-11-25 10:00:00") == 1
     said = capsys.readouterr().out
     assert "Left out: 1 without a callSid" in said
     assert "not marked as filled" in said

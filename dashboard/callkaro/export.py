@@ -1,112 +1,151 @@
-"""Files of calls: reports as they were sent, and what `ck calls list --json` and `ck calls export` write.
+"""Files of calls: reports as they were sent, what `ck calls list --json` and `ck calls export` write, our own exports.
 
-All that an export holds is not documented, and nothing is guessed: a field is taken under the name by which the webhook
-sends it, and a call without a `callSid` is left out, because nobody could tell it from those known.
+All that CallKaro's export holds is not documented, and nothing is guessed: a field is taken under the name by which the
+webhook sends it, and a call without a `callSid` is left out, because nothing tells it from those known. A CSV file may
+have gone through a spreadsheet: a row that was damaged there is left out and says why.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, EVENT, JSON, as_flag, as_number, as_text, storable
+from dashboard.callkaro.damage import MASKED, Columns, has_masks
+from dashboard.callkaro.dates import TimeColumn
+from dashboard.callkaro.import_row import (
+    IDENTITY,
+    OF_RECORDING,
+    SID,
+    TIME,
+    TRY,
+    UTC,
+    Source,
+    Taken,
+    from_text,
+    parsed,
+    take_row,
+    unguarded,
+    with_time,
+)
+from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_report, read_time
+from dashboard.callkaro.table_file import NotReadable, TableRow, look_at, rows_of
 
-SID = "callSid"
-_LONGEST_CELL = 2**24
+NO_SID = "it has no callSid"
+
 # The largest body that a webhook may have.
 _LARGEST_OBJECT = 2 * 2**20
 _BOM = b"\xef\xbb\xbf"
 # The webhook has an id under these, an export an object with a name: a name is no id.
 _IDS = ("agent", "versionId")
-_NUMBERS, _FLAGS = ("call_duration", "try_count"), ("conversion_status", "next_call_scheduled")
-_OBJECTS = ("call_metadata", "post_call", "post_call_detail", "functions_called")
-# Where exports keep it in an object of its own.
-_OF_RECORDING = ("recordingUrl", "transcription")
+# Of our own exports, beside the documented fields.
+_OUR_SID, _OUR_MOMENT, _OUR_COLUMNS = "call_sid", "at", frozenset({"at", "received_at", "stage"})
 
 
-class NotReadable(ValueError):
-    """A file that holds no calls we could take in; its text says why and what to do."""
+class Record(NamedTuple):
+    """One call of a file, where it is there, and its content as one of `body`, `data` and `cells`."""
+
+    place: str
+    problem: str = ""
+    """why it is left out, whatever the board knows"""
+    body: bytes = b""
+    """a report as it was sent"""
+    data: dict[str, JSON] | None = None
+    """a call of a JSON file, or what `body` says"""
+    cells: Mapping[str, str] | None = None
+    """a row of a CSV file"""
+    is_ours: bool = False
+    """whether our own export wrote it: what says nothing new is then no report of its own"""
+    at: str = ""
+    """of our own: the moment that the board had for the call"""
+
+    @property
+    def identity(self) -> CallReport:
+        """Which call it is: a report of what tells a call and its try, and of nothing else."""
+        return CallReport.model_validate({name: self._text(name) for name in (*IDENTITY, "name")})
+
+    def _text(self, name: str) -> str:
+        if self.cells is not None:
+            return unguarded(self.cells.get(name) or "")
+        return as_text((self.data or {}).get(name))
 
 
-def bodies_of(file: io.BufferedReader) -> Iterator[bytes | None]:
-    """The reports that a file holds, each as a webhook's body; None for a call without a callSid, or cut off.
+def records_of(file: io.BufferedReader, order: str = "", zone: ZoneInfo = UTC) -> tuple[Source, Iterator[Record]]:
+    """The calls of a file: JSON lines, one JSON object over many lines, a JSON list, or CSV with a line of names.
 
-    JSON lines, one JSON object over many lines, a JSON list, or CSV with a line of names. Raises NotReadable.
+    CSV is read twice, so its file must be one that can be taken back to its beginning.
+    `order` is what the operator says of dates that may have the day or the month first, `zone` is the zone of the
+    platform's times. Raises NotReadable, also while the records are read.
     """
-    # Looked at, not read: a pipe cannot be taken back to its beginning.
     first = file.peek().removeprefix(_BOM).lstrip()
+    if first and not first.startswith((b"[", b"{")):
+        return _rows(file, order, zone)
+    source = Source(TimeColumn(order), Columns(is_unicode=True), zone)
     if first.startswith(b"["):
-        yield from map(body_of, _listed(file))
-    elif first.startswith(b"{") or not first:
-        for line in _lines(file):
-            if line.strip():
-                yield _of_line(line.strip())
-    else:
-        yield from map(body_of, _rows(file))
+        return source, (_listed(f"call {number}", each) for number, each in enumerate(_list_in(file), 1))
+    return source, (_of_line(f"line {number}", line.strip()) for number, line in _lines(file) if line.strip())
 
 
-def _lines(file: io.BufferedReader) -> Iterator[bytes]:
+def take(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Taken:
+    """A record as a report. `known` is what the board has of that call, None where it has none."""
+    if record.problem:
+        return Taken(problems=(record.problem,))
+    if record.body:
+        return _take_report(record, known, source)
+    if not record.identity.call_sid:
+        return Taken(problems=(NO_SID,))
+    if record.cells is not None:
+        return take_row(record.cells, known, source, record.at)
+    data = record.data or {}
+    if record.is_ours:
+        data = {name: each for name, each in data.items() if name in IDENTITY or not known or known.get(name) != each}
+        if has_masks(json.dumps(data, ensure_ascii=False)):
+            return Taken(problems=(MASKED,))
+    return with_time(data, known, source, record.at)
+
+
+# JSON
+
+
+def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
     """The file's lines; the whole of it as one where only that is an object: a report indented for reading."""
     first = file.readline()
     lines = [first]
-    if not isinstance(_parsed(first.decode("utf-8-sig", "replace")), dict):
+    if not isinstance(parsed(first.decode("utf-8-sig", "replace")), dict):
         beginning = first + file.read(_LARGEST_OBJECT) + file.readline()
-        is_one = isinstance(_parsed(beginning.decode("utf-8-sig", "replace")), dict)
+        is_one = isinstance(parsed(beginning.decode("utf-8-sig", "replace")), dict)
         lines = [beginning] if is_one else beginning.split(b"\n")
-    yield from lines
-    yield from file
+    yield from enumerate(chain(lines, file), 1)
 
 
-def body_of(record: JSON) -> bytes | None:
-    """A call of an export as the webhook would have sent it; None where it has no callSid."""
-    if not isinstance(record, dict):
-        return None
-    if "event" in record:
-        return json.dumps(record, ensure_ascii=False).encode()
-    data = {name: value for name in DOCUMENTED_FIELDS if (value := _value(record, name)) not in (None, "", [], {})}
-    if not as_text(data.get(SID)):
-        return None
-    return json.dumps(storable({"event": EVENT, "data": data}), ensure_ascii=False).encode()
-
-
-def _value(record: Mapping[str, JSON], name: str) -> JSON:
-    value = record.get(name)
-    if name in _IDS:
-        return None if isinstance(value, dict) else value
-    if name in _OF_RECORDING and not value:
-        inner = record.get("recording")
-        return inner.get(name) if isinstance(inner, dict) else record.get(f"recording.{name}")
-    if not isinstance(value, str):
-        return value
-    # CSV knows text alone. What says the same as the report must be the same, or each import would change each call.
-    if name in _NUMBERS:
-        number = as_number(value)
-        return int(number) if number is not None and number == int(number) else number
-    if name in _FLAGS:
-        return as_flag(value)
-    return _parsed(value) if name in _OBJECTS else value
-
-
-def _parsed(text: str) -> JSON:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _of_line(line: bytes) -> bytes | None:
-    """A report as it was sent, byte for byte; a call of an export as the webhook would have sent it."""
-    if b'"callSid"' not in line:
-        return line
-    record = _parsed(line.decode("utf-8-sig", "replace"))
+def _of_line(place: str, line: bytes) -> Record:
+    """A report as it was sent, byte for byte; a call of CallKaro's list; or a line of our own `/calls.jsonl`."""
+    if b'"callSid"' not in line and b'"call_sid"' not in line:
+        return _report(place, line)
+    record = parsed(line.decode("utf-8-sig", "replace"))
     # By its own keys alone: what a call's variables are called, such as "event", is the operator's.
-    is_listed = isinstance(record, dict) and SID in record and "event" not in record
-    return body_of(record) if is_listed else line
+    if not isinstance(record, dict) or "event" in record:
+        return _report(place, line)
+    if _OUR_SID in record and isinstance(record.get("data"), dict):
+        data: dict[str, JSON] = record["data"]
+        data.setdefault(TRY, record.get(TRY))
+        return Record(place, data=data, is_ours=True, at=as_text(record.get(_OUR_MOMENT)))
+    return _listed(place, record) if SID in record else _report(place, line)
 
 
-def _listed(file: io.BufferedReader) -> list[JSON]:
+def _listed(place: str, record: JSON) -> Record:
+    if not isinstance(record, dict):
+        return Record(place, problem=NO_SID)
+    if "event" in record:
+        return _report(place, json.dumps(record, ensure_ascii=False).encode())
+    data = {name: value for name in DOCUMENTED_FIELDS if (value := _value(record, name)) not in (None, "", [], {})}
+    return Record(place, data=data)
+
+
+def _list_in(file: io.BufferedReader) -> list[JSON]:
     try:
         found = json.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as problem:
@@ -115,18 +154,50 @@ def _listed(file: io.BufferedReader) -> list[JSON]:
     return found
 
 
-def _rows(file: io.BufferedReader) -> Iterator[dict[str, str]]:
-    csv.field_size_limit(_LONGEST_CELL)
-    try:
-        rows = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
-        if SID not in (rows.fieldnames or ()):
-            raise NotReadable(
-                f"It is neither JSON nor CSV with a column {SID}: without it no call can be told from those that the "
-                f"board has. Fetch it again with that field, such as `ck calls export --fields {SID},try_count,…`, "
-                "or take `ck calls list --json` if that has it."
-            )
-        for row in rows:
-            # One with fewer cells than names was cut off on its way, perhaps in the middle of a cell.
-            yield {} if None in row.values() else row
-    except (csv.Error, UnicodeDecodeError) as problem:
-        raise NotReadable(f"It cannot be read as CSV: {problem}.") from problem
+def _value(record: Mapping[str, JSON], name: str) -> JSON:
+    value = record.get(name)
+    if name in _IDS and isinstance(value, dict):
+        return None
+    if name in OF_RECORDING and not value:
+        inner = record.get("recording")
+        return inner.get(name) if isinstance(inner, dict) else None
+    # Such an export may have everything as text.
+    return from_text(name, value) if isinstance(value, str) else value
+
+
+def _report(place: str, body: bytes) -> Record:
+    reading = read_report(body)
+    return Record(place, body=body, data=reading.data if isinstance(reading, Report) else None)
+
+
+def _take_report(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Taken:
+    """A report as it was sent, byte for byte unless its time must be written otherwise: its bytes tell a repeat."""
+    time = as_text((record.data or {}).get(TIME))
+    if record.data is None or not time or read_time(time, UTC) or (known and as_text(known.get(TIME)) == time):
+        return Taken(record.data, record.body)
+    return with_time(record.data, known, source)
+
+
+# CSV
+
+
+def _rows(file: io.BufferedReader, order: str, zone: ZoneInfo) -> tuple[Source, Iterator[Record]]:
+    table = look_at(file, SID)
+    if SID not in table.names:
+        raise NotReadable(
+            f"It is neither JSON nor CSV with a column {SID}: without it no call can be told from those that the "
+            f"board has. Fetch it again with that field, such as `ck calls export --fields {SID},try_count,…`, "
+            "or take `ck calls list --json` if that has it."
+        )
+    source = Source(TimeColumn(order), Columns(table.is_unicode), zone)
+    for row in rows_of(file, table):
+        source.columns.show(row.cells)
+        source.times.show(unguarded(row.cells.get(TIME) or ""))
+    is_ours = _OUR_COLUMNS.issubset(table.names)
+    return source, (_record_of(row, is_ours=is_ours) for row in rows_of(file, table))
+
+
+def _record_of(row: TableRow, *, is_ours: bool) -> Record:
+    at = unguarded(row.cells.get(_OUR_MOMENT) or "") if is_ours else ""
+    # Of any CSV file: whoever wrote it, a row says of a known call only what was changed in it.
+    return Record(f"line {row.line}", row.problem, cells=row.cells, is_ours=True, at=at)

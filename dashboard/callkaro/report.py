@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -22,6 +22,8 @@ LONGEST_KEY = 200
 LONGEST_CALL_SECONDS = 7 * 24 * 3600
 LARGEST_TRY = 1_000_000
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+# The platform's clock and ours may differ a little, and durations are rounded.
+_CLOCKS_APART = timedelta(minutes=5)
 _BOM = b"\xef\xbb\xbf"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # How an unstorable character can stand in a body but for the raw NUL: as an escape of NUL or of a surrogate.
@@ -131,13 +133,21 @@ class CallReport(BaseModel):
     next_call_scheduled: Annotated[bool | None, BeforeValidator(as_flag)] = None
     call_link: Text = ""
 
-    def started_at(self, zone: ZoneInfo) -> datetime | None:
-        """The call's time in UTC. The platform sends no zone with it: `zone` says whose clock it was."""
-        return read_time(self.time, zone)
+    def started_at(self, zone: ZoneInfo, received_at: datetime | None = None) -> datetime | None:
+        """The call's time in UTC. The platform sends no zone with it: `zone` says whose clock it was.
+
+        The clock shows an hour twice when summer time ends. A report comes after its call has ended, so `received_at`
+        tells which of the two a call was in; without it, the first.
+        """
+        if received_at is None:
+            return read_time(self.time, zone)
+        return read_time(self.time, zone, received_at - timedelta(seconds=self.duration_seconds or 0) + _CLOCKS_APART)
 
 
 # The documented fields of `data`, in the platform's order: everything else in a report is "unknown", and kept.
 DOCUMENTED_FIELDS = tuple(field.alias or name for name, field in CallReport.model_fields.items())
+# Those of them that are JSON numbers, and those that are true or false.
+NUMBERS, FLAGS = ("call_duration", "try_count"), ("conversion_status", "next_call_scheduled")
 
 
 class Report(NamedTuple):
@@ -192,17 +202,32 @@ def read_json(text: str) -> JSON:
     return (_IN_PIECES if has_many else _DECODER).decode(text)
 
 
-def read_time(text: str, zone: ZoneInfo) -> datetime | None:
-    """A timestamp in UTC; without an offset of its own it is read in `zone`. None if it is no plausible time."""
+def read_time(text: str, zone: ZoneInfo, latest: datetime | None = None) -> datetime | None:
+    """A timestamp in UTC; without an offset of its own it is read in `zone`. None if it is no plausible time.
+
+    The clock of `zone` shows an hour twice when summer time ends: it is the second where that is not after `latest`.
+    An hour that the clock leaves out in spring is read as if it had not been changed yet.
+    """
     try:
         moment = datetime.fromisoformat(text.replace("/", "-"))
     except ValueError:
         return None
     try:
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        if moment.tzinfo is None:
+            moment = _at(moment, zone, latest)
+        moment = moment.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
     return moment if _EARLIEST <= moment < _LATEST else None
+
+
+def _at(clock: datetime, zone: ZoneInfo, latest: datetime | None) -> datetime:
+    """What the clock of `zone` showed, as a moment."""
+    first = clock.replace(tzinfo=zone)
+    second = first.replace(fold=1)
+    # To Python two moments of one zone differ by their clocks alone, so all are compared in UTC.
+    is_shown_twice = latest is not None and second.astimezone(UTC) > first.astimezone(UTC)
+    return second if is_shown_twice and latest is not None and second.astimezone(UTC) <= latest else first
 
 
 def _read_int(digits: str) -> int | str:

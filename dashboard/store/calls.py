@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, bindparam, case, literal, select, true
 from sqlmodel import Session, func
 
+from dashboard.callkaro.report import JSON
 from dashboard.callkaro.sample import SIMULATED
 from dashboard.calls import Facts, person_of
 from dashboard.database.clock import head_of
@@ -144,6 +146,15 @@ def facts_after(session: Session, last_id: int) -> list[Facts]:
     """
     rows = session.connection().execute(_FACTS, {"after": last_id})
     return [Facts._make((*row[:8], row[8] or 0, bool(row[9]), person_of(row[10]))) for row in rows]
+
+
+def data_of_sids(session: Session, sids: Collection[str]) -> dict[str, dict[int, dict[str, JSON]]]:
+    """What is known of the calls of these callSids, by callSid and try."""
+    known: dict[str, dict[int, dict[str, JSON]]] = {}
+    statement = select(_call.c.call_sid, _call.c.try_count, _call.c.data).where(_call.c.call_sid.in_(list(sids)))
+    for sid, try_count, data in session.connection().execute(statement):
+        known.setdefault(sid, {})[try_count] = from_json(data)
+    return known
 
 
 def find_call(session: Session, call_id: int) -> Call | None:

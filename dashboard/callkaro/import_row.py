@@ -1,0 +1,186 @@
+"""One call of an imported file as a report: what its cells say, beside what the board has of that call. Pure.
+
+A row says of a known call only what differs from it. So a cell that came back as it went changes nothing, however its
+value was typed in the report, and what is left to check for damage is what somebody or a spreadsheet changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from dashboard.callkaro.damage import CUT, IDS, LISTS_AND_OBJECTS, TELEPHONES, Columns, damage_in, is_cut, restored
+from dashboard.callkaro.dates import SECOND, TimeColumn, is_same_time
+from dashboard.callkaro.report import (
+    DOCUMENTED_FIELDS,
+    EVENT,
+    FLAGS,
+    JSON,
+    NUMBERS,
+    as_flag,
+    as_number,
+    as_text,
+    read_time,
+    storable,
+)
+from dashboard.sheets import is_guarded, text_of
+
+SID, TIME, TRY = "callSid", "time", "try_count"
+IDENTITY = (SID, TRY)
+UTC = ZoneInfo("UTC")
+# What exports keep in an object of its own: CSV has a column `recording.transcription`.
+OF_RECORDING = ("recordingUrl", "transcription")
+_LOST_BEGINNING = "a spreadsheet dropped the zeros or the + that the board's value begins with"
+_NOT_JSON = "it begins like JSON and cannot be read as JSON, so it was cut or changed"
+
+
+class Source(NamedTuple):
+    """What is known of a file as a whole: how its times are spelled, and what its columns hold."""
+
+    times: TimeColumn
+    columns: Columns
+    zone: ZoneInfo = UTC
+    """in which its times are read that name none"""
+
+
+class Taken(NamedTuple):
+    """What a record comes to: the data of a report and its body, or why it is left out."""
+
+    data: dict[str, JSON] | None = None
+    body: bytes = b""
+    problems: tuple[str, ...] = ()
+    is_coarse: bool = False
+    """whether its time has no seconds"""
+
+
+def take_row(cells: Mapping[str, str], known: Mapping[str, JSON] | None, source: Source, at: str = "") -> Taken:
+    """A row of a CSV file as a report. `known` is the data that the board has of its call, None where it has none."""
+    data: dict[str, JSON] = {}
+    problems: list[str] = []
+    for name in DOCUMENTED_FIELDS:
+        cell = cells.get(name) or (cells.get(f"recording.{name}") if name in OF_RECORDING else "") or ""
+        before = (known or {}).get(name)
+        is_same = known is not None and says_the_same(name, unguarded(cell), before)
+        if not cell.strip() or (is_same and name not in IDENTITY):
+            continue
+        problem = "" if is_same else _damage_in(name, cell, before, source.columns)
+        value = _value(name, cell)
+        if value is None and name in LISTS_AND_OBJECTS and cell.lstrip().startswith(("{", "[")):
+            problem = problem or _NOT_JSON
+        if problem:
+            problems.append(f"{name}: {problem}")
+        elif value is not None:
+            data[name] = value
+    if problems:
+        return Taken(problems=tuple(problems))
+    return with_time(data, known, source, at)
+
+
+def with_time(data: Mapping[str, JSON], known: Mapping[str, JSON] | None, source: Source, at: str = "") -> Taken:
+    """A report of `data`, with a time that the board reads: it would place a call whose time it cannot read at now.
+
+    `at` is the moment that our own export gives for the call: an unknown call without a time gets it.
+    """
+    data = dict(data)
+    time, before = as_text(data.get(TIME)), as_text((known or {}).get(TIME))
+    precision = SECOND
+    if time and time != before:
+        read = source.times.read(time)
+        if read.problem:
+            return Taken(problems=(f"{TIME}: {read.problem}",))
+        precision = read.precision
+        if is_same_time(read.text, before, precision):
+            # The board's own spelling stays, and its seconds, which a spreadsheet hides and loses.
+            del data[TIME]
+        elif read.text != time:
+            data[TIME] = time = read.text
+    if known is None and (moment := read_time(at, UTC)):
+        if not time:
+            data[TIME] = at
+        elif _is_of_repeated_hour(time, moment, source.zone):
+            data[TIME] = moment.astimezone(source.zone).isoformat(" ")
+    return Taken(data, body_of(data), is_coarse=precision != SECOND)
+
+
+def _is_of_repeated_hour(time: str, moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether a call at `moment` was in one of the two hours that the clock of `zone` shows alike.
+
+    When an imported report arrives says nothing of which, so its time is written with an offset.
+    """
+    first, second = read_time(time, zone), read_time(time, zone, moment + timedelta(hours=12))
+    return first != second and moment in {each and each.replace(microsecond=0) for each in (first, second)}
+
+
+def body_of(data: Mapping[str, JSON]) -> bytes:
+    """The report that the webhook would have sent of a call."""
+    return json.dumps(storable({"event": EVENT, "data": dict(data)}), ensure_ascii=False).encode()
+
+
+def unguarded(cell: str) -> str:
+    """The text of a cell, without the apostrophe that keeps it text in a spreadsheet."""
+    return text_of(cell) if is_guarded(cell) else cell
+
+
+def from_text(name: str, text: str) -> JSON:
+    """A field's value where the file has text alone: what says the same as the report must be the same value.
+
+    None where a list or an object cannot be read.
+    """
+    if name in NUMBERS:
+        number = as_number(text)
+        return text if number is None else int(number) if number == int(number) else number
+    if name in FLAGS:
+        flag = as_flag(text)
+        return text if flag is None else flag
+    if name in LISTS_AND_OBJECTS:
+        value = parsed(text)
+        return value if isinstance(value, list | dict) else None
+    return text
+
+
+def says_the_same(name: str, text: str, known: JSON) -> bool:
+    """Whether a cell has the value that the board has, as far as a CSV file can hold it."""
+    if isinstance(known, bool):
+        return as_flag(text) is known
+    if name in NUMBERS and isinstance(known, int | float):
+        return as_number(text) == known
+    return _comparable(text) == _comparable(as_text(known))
+
+
+def parsed(text: str) -> JSON:
+    """The value of JSON text; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _value(name: str, cell: str) -> JSON:
+    text = unguarded(cell)
+    # A number of ours has an apostrophe where it is negative or too long; text has one wherever it looks like a number.
+    is_text = is_guarded(cell) and not (name in NUMBERS and text.startswith("-"))
+    if is_text and name not in LISTS_AND_OBJECTS:
+        return text
+    return from_text(name, restored(name, text))
+
+
+def _damage_in(name: str, cell: str, before: JSON, columns: Columns) -> str:
+    if is_guarded(cell):
+        # A spreadsheet keeps such text as it is, but no longer than a cell can be.
+        return CUT if is_cut(cell) else ""
+    text, known = cell.strip(), as_text(before)
+    is_number = (name in IDS or name in TELEPHONES) and text.isdecimal()
+    if is_number and known != text and known.lstrip("+0") == text:
+        return _LOST_BEGINNING
+    return damage_in(name, restored(name, cell), columns)
+
+
+def _comparable(text: str) -> str:
+    """Without what spreadsheets change in text: its ends of lines, its control characters, blanks around it."""
+    lines = re.sub(r"\r\n?", "\n", text)
+    return "".join(each for each in lines if each in "\n\t" or unicodedata.category(each) != "Cc").strip()

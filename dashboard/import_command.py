@@ -1,0 +1,196 @@
+"""`import`: takes in a file of calls, and names line by line what it had to leave out."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from dashboard.callkaro.dates import ORDERS
+from dashboard.callkaro.export import NO_SID, Record, records_of, take
+from dashboard.callkaro.import_row import IDENTITY, Source, Taken
+from dashboard.callkaro.report import JSON, read_report, read_time
+from dashboard.callkaro.table_file import NotReadable
+from dashboard.calls import merge, micros, try_of
+from dashboard.database import Database
+from dashboard.safekeeping.steps import CannotRun, patiently
+from dashboard.settings import Settings
+from dashboard.store.calls import data_of_sids
+from dashboard.store.inbox import IGNORED, IMPORTED, UNCHANGED, UNREADABLE, Arrival, is_same, record
+from dashboard.store.watches import fill
+from dashboard.web.parts import now_micros
+
+_BATCH = 200
+MOST_NAMED = 50
+"""Left-out rows that are named; the others are counted."""
+
+
+@dataclass
+class _Outcome:
+    """What became of a file's calls."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    without_sid: int = 0
+    left_out: int = 0
+    named: list[str] = field(default_factory=list)
+    coarse: int = 0
+    timeless: int = 0
+
+    @property
+    def unread(self) -> int:
+        return self.verdicts[UNREADABLE] + self.verdicts[IGNORED]
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.without_sid or self.left_out or self.unread)
+
+    def leave_out(self, place: str, problems: Sequence[str]) -> None:
+        if NO_SID in problems:
+            self.without_sid += 1
+        else:
+            self.left_out += 1
+        if len(self.named) < MOST_NAMED:
+            self.named.append(f"  {place}: {'; '.join(problems)}.")
+
+
+def add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "--dates",
+        choices=ORDERS,
+        default="",
+        help="what dates such as 01/10/2026 begin with, where nothing in the file decides it",
+    )
+    parser.add_argument(
+        "--covers",
+        nargs=2,
+        metavar=("FROM", "TO"),
+        help="the file has all calls between these times of the board's zone: the gaps between them are filled",
+    )
+
+
+def import_file(options: argparse.Namespace, open_database: Callable[[Settings], Database]) -> int:
+    """The command. Ends with 1 where a row was left out: a person or a script should look at it."""
+    settings = Settings.from_env()
+    covered = _covered(options.covers, settings)
+    database = open_database(settings)
+    outcome = _Outcome()
+    try:
+        _take_in(database, settings, options, outcome)
+        if covered and outcome.is_whole:
+            patiently(database, database.write_now, partial(fill, start=covered[0], end=covered[1], now=now_micros()))
+    except OSError as problem:
+        raise CannotRun(f"{options.file} cannot be read: {problem.strerror}.") from problem
+    except NotReadable as problem:
+        raise CannotRun(f"{options.file} cannot be taken in. {problem}") from problem
+    finally:
+        database.close()
+    _say(outcome)
+    if covered:
+        print(
+            f"The gaps between these times are {'filled' if outcome.is_whole else 'not marked as filled'}; see /gaps."
+        )
+    return 1 if outcome.left_out or outcome.without_sid else 0
+
+
+def _say(outcome: _Outcome) -> None:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(outcome.verdicts.items()))
+    print(f"Taken in: {verdicts or 'nothing'}")
+    if outcome.without_sid:
+        print(
+            f"Left out: {outcome.without_sid} without a callSid, by which the board knows its calls. Fetch it again "
+            "with that field."
+        )
+    if outcome.left_out:
+        print(
+            f"Left out: {outcome.left_out} that cannot be taken in as they are. Correct these cells, or put an "
+            "apostrophe before text that is right, and import the file again: nothing is doubled."
+        )
+    for line in outcome.named:
+        print(line)
+    if rest := outcome.without_sid + outcome.left_out - len(outcome.named):
+        print(f"  … and {rest} more.")
+    if outcome.coarse:
+        print(f"Times without seconds: {outcome.coarse}. Of known calls the board's own time stays, others get :00.")
+    if outcome.timeless:
+        print(f"New calls without a time: {outcome.timeless}. They count as of now.")
+    if outcome.unread:
+        print(
+            f"No calls: {outcome.unread}; /inbox shows them, and why. If the file was cut off on its way, fetch it "
+            "again."
+        )
+
+
+def _take_in(database: Database, settings: Settings, options: argparse.Namespace, outcome: _Outcome) -> None:
+    """Take in a file batch by batch. Raises OSError, NotReadable."""
+    with ExitStack() as stack:
+        file = stack.enter_context(options.file.open("rb"))
+        if not file.seekable():
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            file = io.BufferedReader(copy.raw)
+        source, records = records_of(file, options.dates, settings.source_timezone)
+        while batch := list(islice(records, _BATCH)):
+            bodies = list(_bodies(database, batch, source, outcome))
+            arrivals = [Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED) for body in bodies]
+            if arrivals:
+                zone, region = settings.source_timezone, settings.phone_region
+                write = partial(record, arrivals=arrivals, source_timezone=zone, region=region)
+                outcome.verdicts.update(receipt.verdict for receipt in patiently(database, database.write_now, write))
+
+
+def _bodies(database: Database, batch: list[Record], source: Source, outcome: _Outcome) -> Iterator[bytes]:
+    """The reports of a batch that the board has to store."""
+    sids = {sid for each in batch if (sid := each.identity.call_sid)}
+    known = patiently(database, database.read_now, partial(data_of_sids, sids=sids))
+    for each in batch:
+        before = _known_call(each, known)
+        taken = take(each, before, source)
+        if taken.problems:
+            outcome.leave_out(each.place, taken.problems)
+            continue
+        outcome.coarse += taken.is_coarse
+        outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
+        if each.is_ours and before is not None and says_nothing_new(taken, before):
+            outcome.verdicts[UNCHANGED] += 1
+        else:
+            yield taken.body
+
+
+def _known_call(each: Record, known: Mapping[str, Mapping[int, dict[str, JSON]]]) -> dict[str, JSON] | None:
+    """The data that the board has of a record's call; None where it has none."""
+    tries = known.get(each.identity.call_sid, {})
+    return tries.get(try_of(each.identity, list(tries)))
+
+
+def says_nothing_new(taken: Taken, before: dict[str, JSON]) -> bool:
+    """Whether a record leaves a call as it is. Its try is no news: our exports give it where no report did."""
+    said = {name: value for name, value in (taken.data or {}).items() if name not in IDENTITY}
+    return is_same(merge(before, said), before)
+
+
+def _covered(times: Iterable[str] | None, settings: Settings) -> tuple[int, int] | None:
+    """The stretch of time that a file has all calls of, in microseconds."""
+    if not times:
+        return None
+    begin, end = times
+    first, last = (read_time(each, settings.timezone) for each in (begin, end))
+    if first is None or last is None or first >= last:
+        raise CannotRun(
+            f'--covers takes two times of {settings.timezone.key}, the earlier first, such as "2026-11-25 10:00:00" '
+            '"2026-11-25 10:20:00".'
+        )
+    if micros(last) > now_micros():
+        raise CannotRun(
+            f"--covers ends in the time to come: no file has its calls. Give a time that is past, not {end}."
+        )
+    return micros(first), micros(last)

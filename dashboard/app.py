@@ -20,6 +20,7 @@ from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import LARGEST_BATCH, Intake
+from dashboard.memory import Memory
 from dashboard.migrations import migrate
 from dashboard.notices import Notice, Target, short_of_room
 from dashboard.recordings.keep import Keep
@@ -55,13 +56,15 @@ from dashboard.web import board as board_page
 from dashboard.web import forward as forward_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard
+from dashboard.web.downloads import Downloads
 from dashboard.web.headers import harden
 from dashboard.web.openings import Who, open_to, openings_of
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard, RecordingCounts, now_micros
+from dashboard.web.parts import STREAMS, Callboard, RecordingCounts, now_micros
 from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.request_queue import RequestQueue
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
@@ -119,7 +122,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.readiness = Readiness(app.database)
     app.recording_counts = RecordingCounts()
     app.erasing = set()
-    app.turns = asyncio.Semaphore(OPENED_AT_ONCE)
+    app.requests = RequestQueue()
+    app.downloads = Downloads()
+    app.memory = Memory()
     app.large_calls = asyncio.Semaphore(1)
     app.feed.last_refusal = lambda: app.refusals.last
     app.feed.room = partial(_room, app)
@@ -179,7 +184,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits, app.watch):
+        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits, app.watch, app.memory):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)

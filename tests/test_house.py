@@ -21,6 +21,8 @@ LAYERS = (
     ("web",),
     ("erasure", "tokens"),
     ("accounts", "archive", "forward", "intake", "streams", "upkeep", "watch"),
+    ("stream_pieces",),
+    ("stream_views",),
     ("feed",),
     ("ring", "told"),
     ("render",),
@@ -40,10 +42,12 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("targets",),
+    ("memory", "targets"),
     (
+        "byte_cache",
         "crew",
         "disk",
+        "fair_queue",
         "gaps",
         "hours",
         "links",
@@ -57,6 +61,8 @@ LAYERS = (
         "retention",
         "roles",
         "sheets",
+        "stream_limits",
+        "time_slices",
     ),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}

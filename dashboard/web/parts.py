@@ -7,7 +7,7 @@ import math
 import time
 from typing import Protocol, cast
 
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from quart import Quart, current_app
 
 from dashboard.archive import Archive
@@ -17,6 +17,7 @@ from dashboard.erasure import Erased
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
+from dashboard.memory import Memory
 from dashboard.prometheus import Histogram
 from dashboard.recordings.keep import Keep
 from dashboard.render import Renderer
@@ -24,17 +25,17 @@ from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
+from dashboard.web.downloads import Downloads
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.request_queue import OPENED_AT_ONCE as OPENED_AT_ONCE
+from dashboard.web.request_queue import STREAMS as STREAMS
+from dashboard.web.request_queue import RequestQueue
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
 
 WEBHOOK_PATH = "/webhook/call-webhook"
-STREAMS = ("/live", "/wall/live", "/inbox/live")
-# Two thousand pages that came back at once after a restart, each looked up and routed side by side, kept reports
-# waiting for 4 s.
-OPENED_AT_ONCE = 4
 
 
 class Hooks(Protocol):
@@ -75,6 +76,7 @@ class Callboard(Quart):
     visits: Visits
     openings: dict[str, Who]
     watch: Watch
+    memory: Memory
     tries: Tries
     hooks: Hooks
     recording_counts: RecordingCounts
@@ -82,42 +84,23 @@ class Callboard(Quart):
     erasing: set[asyncio.Task[Erased]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False
-    # Whose turn it is to open a stream.
-    turns: asyncio.Semaphore
+    # Whose turn it is to be answered.
+    requests: RequestQueue
+    # How many exports and recordings each visitor has under way.
+    downloads: Downloads
     # Whose turn it is to have a large call drawn.
     large_calls: asyncio.Semaphore
     # The name of a part that has ended though it never should.
     ended: str = ""
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Reports go straight to their door; all else is for Quart, and of streams a few at a time are opened."""
+        """Reports go straight to their door; all else is for Quart, and each visitor's requests wait for their turn."""
         if scope["type"] == "http" and scope["path"].startswith("/webhook"):
             await self.hooks(scope, receive, send)
-        # GET alone: what is sent with another method may be slow to come, and keep the turn.
-        elif scope["type"] == "http" and scope["path"] in STREAMS and scope["method"] == "GET":
-            await self._open_stream(scope, receive, send)
+        elif scope["type"] == "http":
+            await self.requests.serve(super().asgi_app, scope, receive, send)
         else:
             await super().asgi_app(scope, receive, send)
-
-    async def _open_stream(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """A stream has its turn until its answer begins; from then on it costs next to nothing."""
-        await self.turns.acquire()
-        has_turn = True
-
-        def hand_on() -> None:
-            nonlocal has_turn
-            if has_turn:
-                has_turn = False
-                self.turns.release()
-
-        async def send_and_hand_on(event: ASGISendEvent) -> None:
-            hand_on()
-            await send(event)
-
-        try:
-            await super().asgi_app(scope, receive, send_and_hand_on)
-        finally:
-            hand_on()
 
 
 def board() -> Callboard:

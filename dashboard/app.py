@@ -19,6 +19,7 @@ from dashboard.disk import Reserve
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import LARGEST_BATCH, Intake
+from dashboard.memory import Memory
 from dashboard.migrations import migrate
 from dashboard.notices import Notice, Target, short_of_room
 from dashboard.recordings.keep import Keep
@@ -54,13 +55,15 @@ from dashboard.web import board as board_page
 from dashboard.web import forward as forward_page
 from dashboard.web.compress import compress
 from dashboard.web.door import guard
+from dashboard.web.downloads import Downloads
 from dashboard.web.headers import harden
 from dashboard.web.openings import openings_of
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import OPENED_AT_ONCE, STREAMS, Callboard, RecordingCounts, now_micros
+from dashboard.web.parts import STREAMS, Callboard, RecordingCounts, now_micros
 from dashboard.web.plain import is_for_programs, refuse
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.request_queue import RequestQueue
 from dashboard.web.sign_in_limits import SignInLimits
 from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.static_files import serve_static, version_of
@@ -128,7 +131,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.sign_in_limits = SignInLimits()
     app.wrong_tokens = NetworkSlowdown(most=30, seconds=60)
     app.erasing = set()
-    app.turns = asyncio.Semaphore(OPENED_AT_ONCE)
+    app.requests = RequestQueue(settings)
+    app.downloads = Downloads()
+    app.memory = Memory()
     app.large_calls = asyncio.Semaphore(1)
     app.feed.last_refusal = lambda: app.refusals.last
     app.feed.room = partial(_room, app)
@@ -188,7 +193,7 @@ def _run_parts(app: Callboard) -> None:
         await asyncio.to_thread(migrate, app.database)
         await account.make_admin(app)
         app.has_accounts = await app.database.read(has_accounts)
-        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits, app.watch):
+        for part in (app.intake, app.feed, app.archive, app.forward, app.upkeep, app.visits, app.watch, app.memory):
             task = asyncio.create_task(part.run(), name=type(part).__name__)
             task.add_done_callback(partial(_report_end, app))
             tasks.append(task)

@@ -50,6 +50,16 @@ TRANSPORT = "callboard.transport"
 CHUNKS_A_TURN = 8
 """How many chunks one connection may send before all others have had a turn."""
 
+WRITE_BUFFER_BYTES = 32 * 1024
+"""How much of an answer waits outside the kernel before its maker waits too."""
+
+SLOW_SECONDS = 20.0
+LEAST_BYTES_READ = 16 * 1024
+"""What a reader must take of a full buffer in SLOW_SECONDS: one that takes a byte now and then holds it for ever.
+
+A reader that takes nothing is dropped by the kernel.
+"""
+
 CUT_SECONDS = 0.2
 COMPLAINT_SECONDS = 10.0
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -131,8 +141,10 @@ class Connection(TCPServer):
         gone = self.writer.is_closing()  # writing on would only log "socket.send() raised exception", once per chunk
         if not gone:
             try:
-                await super().protocol_send(event)
-            except OSError:  # Hypercorn expects ConnectionError: ETIMEDOUT, EHOSTUNREACH left a traceback per lost peer
+                async with self.send_lock:
+                    self.writer.write(event.data)
+                    await self._drain()
+            except (OSError, RuntimeError):  # ETIMEDOUT is no ConnectionError, which Hypercorn expects
                 gone = True
         if gone:
             await self.protocol.handle(Closed())
@@ -141,6 +153,25 @@ class Connection(TCPServer):
         self._chunks += 1
         if gone or self._chunks % CHUNKS_A_TURN == 0:
             await asyncio.sleep(0)
+
+    async def _drain(self) -> None:
+        """Wait until the peer has read enough of the answer, or drop it. Raises OSError."""
+        transport = self.writer.transport
+        while True:
+            unread = transport.get_write_buffer_size()
+            if not unread:
+                await self.writer.drain()
+                return
+            limit = asyncio.timeout(SLOW_SECONDS)
+            try:
+                async with limit:
+                    await self.writer.drain()
+                return
+            except TimeoutError:
+                if not limit.expired():  # ETIMEDOUT: the kernel has dropped the peer
+                    raise
+                if transport.get_write_buffer_size() > unread - LEAST_BYTES_READ:
+                    transport.abort()
 
     async def _idle_timeout(self) -> None:
         seconds = KEEP_ALIVE_SECONDS if self._http().keep_alive_requests else HEADER_SECONDS
@@ -202,6 +233,7 @@ class Connections:
         assert task is not None
         self._open[task] = writer
         try:
+            writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
             app = _Offering(self._app, writer.transport)
             connection = Connection(app, loop, self._config, self._context, self._state, reader, writer)
             connection.is_short = len(self._open) > most_connections()

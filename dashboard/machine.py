@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
@@ -22,6 +23,14 @@ def memory_bytes() -> int:
         return int((_PROCESS / "statm").read_text().split()[1]) * resource.getpagesize()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def give_memory_back() -> bool:
+    """Return free memory to the system; whether there was any. Only glibc keeps it and has a function for that."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError):
+        return False
 
 
 def open_descriptors() -> int | None:

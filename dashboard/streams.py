@@ -1,6 +1,7 @@
 """The streams: hands every open page what it has not yet seen.
 
 A page holds a cursor and a filter. There is no queue per page: a slow one reads later, from the ring or the table.
+What a page missed leaves in pieces, each made when the one before it was sent: a slow reader holds one piece.
 """
 
 from __future__ import annotations
@@ -8,80 +9,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import machine
 from dashboard.database import Database
 from dashboard.database.clock import head_of
+from dashboard.fair_queue import FairQueue
 from dashboard.feed import TRY_AGAIN_SECONDS, Feed
-from dashboard.filters import CallFilter, is_within, matches
+from dashboard.filters import CallFilter
 from dashboard.render import Renderer
-from dashboard.ring import Frame
 from dashboard.sse import sse_comment, sse_frame
-from dashboard.store.news import news_since
+from dashboard.stream_limits import StreamLimits
+from dashboard.stream_pieces import Pieces
+from dashboard.stream_views import Idle, Page, View, Wall
+from dashboard.stream_views import Visit as Visit
+from dashboard.time_slices import TimeSlices
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# A page that missed more than this is told to load anew: cheaper for it and for us than so many rows.
-MOST_TO_CATCH_UP = 500
+# How many changes are drawn at once for pages that wait, and for one that asks for its own alone.
+_MOST_PUSHED = 250
+_MOST_AT_ONCE = 10
+# One report to 500 filters takes 5 ms of the loop, and their figures half a second: reports must not wait for that.
+ROWS_SECONDS = FIGURES_SECONDS = 0.01
+_WALL_REST_SECONDS = 0.01
 _COMPLAINT_SECONDS = 60.0
 
 RELOAD = sse_frame("", event="reload")
-
-
-class View:
-    """What all pages of one filter and one drawing share, made once for them and anew when something has changed."""
-
-    def __init__(self, wanted: CallFilter, is_masked: bool) -> None:
-        self.wanted = wanted
-        self.is_masked = is_masked
-        # By the cursor they start from: under load nearly all pages are equally far, and get the very same bytes.
-        self.batches: dict[int, bytes] = {}
-        self.batches_head = 0
-        self.figures = self.outside = b""
-        self.figures_version = -1
-
-
-class Visit:
-    """Whether the visitor of a stream may go on looking. Whoever keeps the door says so; streams look at every beat."""
-
-    __slots__ = ("__weakref__", "has_ended")
-
-    def __init__(self) -> None:
-        self.has_ended = False
-
-
-@dataclass(slots=True)
-class _Page:
-    """What the server knows of an open page."""
-
-    view: View
-    day: date
-    beats: int
-    visit: Visit
-    cursor: int = 0
-    figures_version: int = -1
-    figures: bytes = b""
-    outside: bytes = b""
-    notices: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class _Idle:
-    """A page that waits, and the transport by which it can be reached meanwhile."""
-
-    page: _Page
-    transport: asyncio.WriteTransport
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Streams:
@@ -91,10 +51,16 @@ class Streams:
         self.feed = feed
         self._database = database
         self._draw = draw
-        self._views: WeakValueDictionary[tuple[CallFilter, bool], View] = WeakValueDictionary()
-        self._idle: dict[int, _Idle] = {}
+        self._views: dict[tuple[CallFilter, bool], View] = {}
+        self._walls: dict[Hashable, Wall] = {}
         self.open = {"board": 0, "wall": 0, "inbox": 0}
         """How many streams there are now, by kind of page."""
+        self.limits = StreamLimits()
+        self.pieces = Pieces(feed, database, draw)
+        self._drawing_walls = FairQueue(at_once=2, each=1)
+        self._rows = TimeSlices(self._push_to, seconds=ROWS_SECONDS, rest=0.5)
+        self._figures = TimeSlices(self._redraw, seconds=FIGURES_SECONDS, rest=3.0)
+        self._figures_version = -1
         self._silent_until = 0.0
         self._last_chunk = self._last_framed = b""
         feed.on_news = self._push
@@ -110,6 +76,7 @@ class Streams:
         transport: asyncio.WriteTransport | None = None,
         visit: Visit | None = None,
         is_masked: bool = False,
+        who: str = "",
     ) -> AsyncIterator[bytes]:
         """The stream of one page: everything after its cursor that its filter lets through, while it stays and may.
 
@@ -117,14 +84,11 @@ class Streams:
         database in which it was given out, where the page knows it; `day` the day on which the page was drawn. A page
         that is back may have its rows from a stream that ended before their figures came. With a `transport`, what
         comes while the page waits is written to it directly, as chunks of the same HTTP/1.1 answer. With `is_masked` no
-        row shows its number.
+        row shows its number. `who` is the visitor, whose pages take turns with those of others.
         """
-        view = self._views.get((wanted, is_masked))
-        if view is None:
-            view = self._views[wanted, is_masked] = View(wanted, is_masked)
-        visit = visit or Visit()
-        page = _Page(view, day or self.feed.today, self.feed.beats, visit)
-        with self.counted("board"):
+        with self.counted("board"), self._viewed(wanted, is_masked) as view:
+            visit = visit or Visit()
+            page = Page(view, day or self.feed.today, self.feed.beats, visit, who)
             yield sse_comment()
             is_of_this_life = epoch in ("", self.feed.epoch)
             if cursor is None or not (is_of_this_life and await self._has_been_given_out(cursor)):
@@ -133,10 +97,9 @@ class Streams:
                 await self._until_over(visit)
                 return
             page.cursor = cursor
-            if cursor == self.feed.head and not is_back:
-                page.figures, page.outside = self._figures_of(view)
+            if cursor == self.feed.head and not is_back and view.figures_version == self.feed.figures_version:
+                page.figures, page.outside = view.figures, view.outside
             while not self._is_over(visit):
-                moved = self.feed.moved
                 chunk = await self._news(page)
                 if chunk is None:
                     yield RELOAD
@@ -147,37 +110,51 @@ class Streams:
                 elif page.beats != self.feed.beats:
                     page.beats = self.feed.beats
                     yield sse_frame("", id=page.cursor, event="beat")
-                elif transport is None:
-                    await moved.wait()
                 else:
                     await self._wait_idle(page, transport)
 
     async def watch(
-        self, draw: Callable[[], Awaitable[str | None]], visit: Visit | None = None
+        self,
+        draw: Callable[[], Awaitable[str | None]],
+        visit: Visit | None = None,
+        *,
+        shared_by: Hashable = None,
+        who: str = "",
     ) -> AsyncIterator[bytes]:
         """The stream of a page that is one partial: drawn again when figures, notices or the day have moved.
 
-        It ends when there is nothing to draw any more.
+        It ends when there is nothing to draw any more. Pages with the same `shared_by` are drawn once for all of them.
         """
-        shown, drawn_at, beats = "", None, self.feed.beats
+        shown: str | None = ""
+        beats = self.feed.beats
         visit = visit or Visit()
-        with self.counted("wall"):
+        with self.counted("wall"), self._shared_wall(shared_by) as wall:
             yield sse_comment()
             while not self._is_over(visit):
                 moved = self.feed.moved
-                state = (self.feed.figures_version, self.feed.notices, self.feed.today)
-                if state != drawn_at:
-                    html = await self._patiently(draw)
-                    drawn_at = state
-                    if html is None:
-                        return
-                    if html != shown:
-                        shown = html
-                        yield sse_frame(html)
+                await self._draw_wall(wall, draw, who)
+                if wall.html is None:
+                    return
+                if wall.html != shown:
+                    shown = wall.html
+                    yield sse_frame(shown)
                 if beats != self.feed.beats:
                     beats = self.feed.beats
                     yield sse_frame("", event="beat")
                 await moved.wait()
+
+    async def _draw_wall(self, wall: Wall, draw: Callable[[], Awaitable[str | None]], who: str) -> None:
+        def state() -> object:
+            return self.feed.figures_version, self.feed.notices, self.feed.today
+
+        if wall.drawn_at == state():
+            return
+        async with self._drawing_walls.turn(who):
+            if wall.drawn_at != (now := state()):
+                wall.html = await self._patiently(draw)
+                wall.drawn_at = now
+                # Other walls wait, and so does all else: a hundred walls must not be drawn in one go.
+                await asyncio.sleep(_WALL_REST_SECONDS)
 
     def has_room(self) -> bool:
         """Whether one more fits. Open pages leave room for reports: those come again by themselves, these may not."""
@@ -198,28 +175,65 @@ class Streams:
         finally:
             self.open[kind] -= 1
 
-    async def _wait_idle(self, page: _Page, transport: asyncio.WriteTransport) -> None:
-        """Leave the page to `_push` until it cannot be served that way."""
-        idle = _Idle(page, transport)
-        self._idle[id(page)] = idle
+    @contextmanager
+    def _viewed(self, wanted: CallFilter, is_masked: bool) -> Iterator[View]:
+        """The view of this filter while a page looks at it; what is kept for it goes with its last page."""
+        view = self._views.get((wanted, is_masked))
+        if view is None:
+            view = self._views[wanted, is_masked] = View(wanted, is_masked)
+            self._figures.add([view])
+        view.pages += 1
+        try:
+            yield view
+        finally:
+            view.pages -= 1
+            if not view.pages:
+                del self._views[wanted, is_masked]
+                self.pieces.shared.remove_group(view.number)
+                self._rows.discard(view)
+                self._figures.discard(view)
+
+    @contextmanager
+    def _shared_wall(self, shared_by: Hashable) -> Iterator[Wall]:
+        # None is shared by no other page.
+        key = object() if shared_by is None else shared_by
+        wall = self._walls.setdefault(key, Wall())
+        wall.pages += 1
+        try:
+            yield wall
+        finally:
+            wall.pages -= 1
+            if not wall.pages:
+                del self._walls[key]
+
+    async def _wait_idle(self, page: Page, transport: asyncio.WriteTransport | None) -> None:
+        """Leave the page to `_push_to` until it cannot be served that way."""
+        idle = Idle(page, transport)
+        page.view.idle[id(page)] = idle
         try:
             await idle.woken.wait()
         finally:
-            del self._idle[id(page)]
+            del page.view.idle[id(page)]
 
     def _push(self) -> None:
-        """Hand every idle page its news at once.
+        """There is news: every view is served, and their figures are drawn when it is their turn."""
+        views = self._views.values()
+        self._rows.add(views)
+        if self._figures_version != self.feed.figures_version:
+            self._figures_version = self.feed.figures_version
+            self._figures.add(views)
+
+    def _push_to(self, view: View) -> None:
+        """Hand every idle page of a view its news at once.
 
         Through task, generator, framework and protocol a row to a thousand pages took 100 ms; this way a third. What is
         no plain case is left to the page's own task: a reader that is slow, a page too far behind.
         """
-        for idle in self._idle.values():
+        for idle in view.idle.values():
             page, transport = idle.page, idle.transport
-            if self._is_over(page.visit) or transport.is_closing() or transport.get_write_buffer_size():
-                idle.woken.set()
-                continue
-            chunk = self._news_at_hand(page)
-            if chunk is None:
+            is_plain = transport and not (transport.is_closing() or transport.get_write_buffer_size())
+            chunk = self._news_at_hand(page, _MOST_PUSHED) if is_plain and not self._is_over(page.visit) else None
+            if chunk is None or transport is None:
                 idle.woken.set()
             elif chunk:
                 transport.write(self._framed(chunk))
@@ -249,83 +263,59 @@ class Streams:
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
         return None
 
-    async def _news(self, page: _Page) -> bytes | None:
-        """What this page has not seen, b"" if nothing, None if it should load anew."""
-        chunk = self._news_at_hand(page)
-        if chunk is not None:
-            return chunk
-        if self._is_of_another_day(page) or page.cursor >= self.feed.ring.start:
-            return None
-        rows, upto = await self._database.read(partial(news_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
-        if len(rows) == MOST_TO_CATCH_UP:
-            return None
-        frames = [Frame(row, row.facts, self._draw) for row in rows]
-        missed = self._batch(page.view, page.cursor, frames, upto)
-        page.cursor = upto
-        return missed + (self._news_at_hand(page) or b"")
+    async def _news(self, page: Page) -> bytes | None:
+        """The next of what this page has not seen, b"" if nothing, None if it should load anew."""
+        while True:
+            chunk = self._news_at_hand(page, _MOST_AT_ONCE)
+            if chunk is not None:
+                return chunk
+            if self._is_of_another_day(page):
+                return None
+            piece = await self.pieces.next(page)
+            if piece is None:
+                return None
+            page.cursor = piece.upto
+            if piece.data:
+                return piece.data
 
-    def _news_at_hand(self, page: _Page) -> bytes | None:
-        """As `_news`, from what memory holds; None if that is not enough, or the page should load anew."""
+    def _news_at_hand(self, page: Page, most: int) -> bytes | None:
+        """As `_news`, all of it, from what memory holds.
+
+        None if that is not enough, if it is more than `most` changes or a piece, or if the page should load anew.
+        """
         if self._is_of_another_day(page):
             return None
         chunk = b""
         if page.cursor < self.feed.head:
-            batch = self._batch_since(page.view, page.cursor)
-            if batch is None:
+            piece = self.pieces.at_hand(page, most)
+            if piece is None or piece.upto < self.feed.head:
                 return None
-            chunk, page.cursor = batch, self.feed.head
-        if page.figures_version != self.feed.figures_version:
-            page.figures_version = self.feed.figures_version
-            figures, outside = self._figures_of(page.view)
-            if figures != page.figures:
-                page.figures = figures
-                chunk += figures
-            if outside != page.outside:
-                page.outside = outside
-                chunk += outside
-        notices = self.feed.notices_for(page.view.wanted)
+            chunk, page.cursor = piece
+        view = page.view
+        # A page that has had no figures yet was drawn with newer ones than those that wait to be drawn again.
+        if view.figures_version == self.feed.figures_version or page.figures:
+            if view.figures != page.figures:
+                page.figures = view.figures
+                chunk += view.figures
+            if view.outside != page.outside:
+                page.outside = view.outside
+                chunk += view.outside
+        notices = self.feed.notices_for(view.wanted)
         if page.notices is not notices:
             page.notices = notices
             chunk += sse_frame(self._draw.replacing("#notices", page.notices))
         return chunk
 
-    def _is_of_another_day(self, page: _Page) -> bool:
+    def _is_of_another_day(self, page: Page) -> bool:
         return page.day != self.feed.today and bool(page.view.wanted.period)
 
-    def _batch_since(self, view: View, cursor: int) -> bytes | None:
-        """The rows after a cursor, up to the head, as bytes; None if the ring lacks some or they are too many."""
-        if view.batches_head != self.feed.head:
-            view.batches.clear()
-            view.batches_head = self.feed.head
-        batch = view.batches.get(cursor)
-        if batch is None:
-            frames = self.feed.ring.since(cursor)
-            if frames is None or len(frames) >= MOST_TO_CATCH_UP:
-                return None
-            batch = view.batches[cursor] = self._batch(view, cursor, frames, self.feed.head)
-        return batch
-
-    def _batch(self, view: View, cursor: int, frames: list[Frame], upto: int) -> bytes:
-        wanted, today, timezone = view.wanted, self.feed.today, self._draw.timezone
-        parts = []
-        for frame in frames:
-            facts = frame.facts
-            if facts and (wanted.is_bare or matches(facts, wanted, today=today, timezone=timezone)):
-                parts.append(frame.show_masked if view.is_masked else frame.show)
-            elif frame.row.created_seq <= cursor and _may_have_known(wanted, frame):
-                # The page may be showing it: it no longer belongs there.
-                parts.append(frame.drop)
-        if parts and frames[-1].row.seq != upto:
-            parts.append(sse_frame(id=upto))
-        return b"".join(parts)
-
-    def _figures_of(self, view: View) -> tuple[bytes, bytes]:
-        if view.figures_version != self.feed.figures_version:
-            view.figures_version = self.feed.figures_version
-            view.figures = sse_frame(self._draw.replacing("#figures", self.feed.strip(view.wanted)))
-            if not view.wanted.is_bare:
-                view.outside = sse_frame(self._draw.replacing("#outside", self.feed.outside(view.wanted)))
-        return view.figures, view.outside
+    def _redraw(self, view: View) -> None:
+        """Draw a view's figures as they are now, and hand them to its pages."""
+        view.figures_version = self.feed.figures_version
+        view.figures = sse_frame(self._draw.replacing("#figures", self.feed.strip(view.wanted)))
+        if not view.wanted.is_bare:
+            view.outside = sse_frame(self._draw.replacing("#outside", self.feed.outside(view.wanted)))
+        self._push_to(view)
 
     def _is_over(self, visit: Visit) -> bool:
         return self.feed.closing or visit.has_ended
@@ -333,11 +323,3 @@ class Streams:
     async def _until_over(self, visit: Visit) -> None:
         while not self._is_over(visit):
             await self.feed.moved.wait()
-
-
-def _may_have_known(wanted: CallFilter, frame: Frame) -> bool:
-    """Whether a page of this limit may have heard of the call: of others it is not told that they change.
-
-    The table does not say what a call was: a page that is back after a restart may be told an id that it never had.
-    """
-    return frame.was is None or is_within(frame.was, wanted.scope)

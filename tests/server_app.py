@@ -1,6 +1,6 @@
 """A small board to be served, stalled, flooded and stopped by tests/test_server.py, always as a process of its own.
 
-    python tests/server_app.py BIND [--stalled-after S] [--graceful S] [--header-seconds S]
+    python tests/server_app.py BIND [--stalled-after S] [--graceful S] [--header-seconds S] [--slow-seconds S]
 
 Prints `listening on host:port` once it listens, and the state of /stat as its last line when it has ended by itself.
 """
@@ -130,8 +130,10 @@ def main() -> None:
     arguments.add_argument("--stalled-after", type=float, default=server.STALLED_SECONDS)
     arguments.add_argument("--graceful", type=float, default=server.GRACEFUL_SECONDS)
     arguments.add_argument("--header-seconds", type=float, default=connections.HEADER_SECONDS)
+    arguments.add_argument("--slow-seconds", type=float, default=connections.SLOW_SECONDS)
     given = arguments.parse_args()
     connections.HEADER_SECONDS = given.header_seconds
+    connections.SLOW_SECONDS = given.slow_seconds
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s", level=logging.INFO)
     sock = server.listen(given.bind, stalled_after=given.stalled_after)
     address = sock.getsockname()

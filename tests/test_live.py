@@ -53,8 +53,7 @@ async def test_a_stream_whose_opening_fails_keeps_no_turn(app: Callboard, monkey
 
 
 async def test_reports_and_pages_do_not_wait_for_those_whose_turn_it_is(app: Callboard) -> None:
-    for _ in range(OPENED_AT_ONCE):
-        await app.turns.acquire()
+    turns = [await app.requests.streams.enter("another visitor") for _ in range(OPENED_AT_ONCE)]
     async with AsyncExitStack() as pages:
         waiting = asyncio.create_task(opened(app, pages, "/live?after=0"))
         client = app.test_client()
@@ -63,7 +62,7 @@ async def test_reports_and_pages_do_not_wait_for_those_whose_turn_it_is(app: Cal
         # Nobody keeps a turn by sending slowly: only a GET has to wait for one.
         assert (await client.post("/live")).status_code == 405
         assert not waiting.done()
-        app.turns.release()
+        turns[0].release()
         assert await waiting == 200
 
 

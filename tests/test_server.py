@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -412,6 +412,28 @@ def test_readers_that_stall_are_let_go_and_slow_nobody_else(run: Run) -> None:
         board.wait_until(lambda stat: stat["streams"] == 0)
         board.stop()
         assert board.said == ""
+
+
+def test_a_reader_that_takes_a_little_now_and_then_is_let_go_and_a_slow_one_is_not(run: Run) -> None:
+    with run("--slow-seconds", "1") as board, ExitStack() as stack:
+        dribbling, slow = [stack.enter_context(board.connect(receive_buffer=4096)) for _ in range(2)]
+        for reader in (dribbling, slow):
+            reader.sendall(head("/flood"))
+        board.wait_until(lambda stat: stat["streams"] == 2)
+
+        def has_one_left() -> bool:
+            slow.recv(4096)
+            return board.stat()["streams"] == 1
+
+        until = time.monotonic() + CEILING
+        while not has_one_left():
+            dribbling.recv(1)
+            assert time.monotonic() < until, "the reader that takes a byte now and then is still there"
+        with suppress(ConnectionResetError):
+            read_to_end(dribbling)
+        slow.recv(4096)
+        assert board.stat()["streams"] == 1
+        board.stop(signal.SIGTERM, signal.SIGTERM)
 
 
 MEGABYTE_OF_RUSAGE = 1 << 20 if sys.platform == "darwin" else 1 << 10

@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,8 +16,10 @@ import pytest
 
 from dashboard import feed as feed_module
 from dashboard import ring as ring_module
+from dashboard import stream_pieces
 from dashboard import streams as streams_module
 from dashboard.app import asset_folder
+from dashboard.byte_cache import KEY_BYTES
 from dashboard.database import Database
 from dashboard.database.clock import head_of
 from dashboard.feed import Feed
@@ -280,7 +282,7 @@ async def test_a_page_that_comes_back_gets_its_figures_though_it_has_its_rows(
 async def test_a_page_far_behind_loads_anew_though_the_ring_has_it_all(
     database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams_module, "MOST_TO_CATCH_UP", 5)
+    monkeypatch.setattr(stream_pieces, "MOST_TO_CATCH_UP", 5)
     await put(database, *(call(f"sid{number}") for number in range(6)))
     await streams.feed.reach(6, 3)
     page = Page(streams)
@@ -291,7 +293,7 @@ async def test_a_page_far_behind_loads_anew_though_the_ring_has_it_all(
 async def test_a_page_too_far_behind_is_told_to_load_anew(
     database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams_module, "MOST_TO_CATCH_UP", 5)
+    monkeypatch.setattr(stream_pieces, "MOST_TO_CATCH_UP", 5)
     await put(database, *(call(f"sid{number}") for number in range(6)))
     async with running(make_streams()) as streams:
         page = Page(streams)
@@ -399,6 +401,173 @@ async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(
     for page in pages:
         expected = {each.id for each in facts if matches(each, page.wanted, today=streams.feed.today, timezone=INDIA)}
         await page.until(lambda page, expected=expected: set(page.rows) == expected)  # type: ignore[misc]
+
+
+NORTH_AND = [CallFilter(campaign=("north", f"no campaign {number}")) for number in range(6)]
+
+
+async def forty_calls(database: Database, streams: Streams) -> int:
+    """The number of the last of them."""
+    await put(database, *(call(f"sid{number}", batchId="north") for number in range(40)))
+    head = await database.read(head_of)
+    await streams.feed.reach(head, 5)
+    return head
+
+
+async def short_look(streams: Streams, wanted: CallFilter, cursor: int) -> int:
+    """How many rows a page gets that leaves as soon as it has all after its cursor."""
+    rows = 0
+    stream = streams.follow(wanted, cursor, who="viewer")
+    async with asyncio.timeout(5), aclosing(stream):  # type: ignore[type-var]
+        while rows < streams.feed.head - cursor:
+            rows += (await anext(stream)).count(b'<tr id="call-')
+    return rows
+
+
+async def test_the_bytes_that_pages_share_are_bounded_for_all_filters_and_cursors_together(
+    database: Database, streams: Streams
+) -> None:
+    head = await forty_calls(database, streams)
+    shared = streams.pieces.shared
+    shared.most_bytes = 40_000
+    held = [streams.follow(wanted, head) for wanted in NORTH_AND]
+    for stream in held:
+        await anext(stream)
+    for _ in range(2):
+        for wanted in NORTH_AND:
+            for cursor in range(head - 39, head):
+                assert await short_look(streams, wanted, cursor) == head - cursor
+                assert shared.held_bytes <= 40_000
+    assert shared.held_bytes > 20_000
+    for stream in held:
+        await stream.aclose()  # type: ignore[attr-defined]
+    assert (shared.held_bytes, len(shared), streams._views) == (0, 0, {})
+
+
+async def test_what_a_single_page_asked_for_is_not_kept(database: Database, streams: Streams) -> None:
+    head = await forty_calls(database, streams)
+    held = streams.follow(EVERYTHING, head)
+    await anext(held)
+    for cursor in range(head - 39, head):
+        await short_look(streams, EVERYTHING, cursor)
+    assert streams.pieces.shared.held_bytes == KEY_BYTES * len(streams.pieces.shared)
+    await held.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("is_in_memory", [True, False])
+async def test_what_a_page_missed_comes_in_pieces_of_bounded_size(
+    database: Database,
+    make_streams: Callable[[], Streams],
+    monkeypatch: pytest.MonkeyPatch,
+    is_in_memory: bool,
+) -> None:
+    monkeypatch.setattr(stream_pieces, "PIECE_BYTES", 4_000)
+    monkeypatch.setattr(stream_pieces, "PIECE_ROWS", 7)
+    if not is_in_memory:
+        await put(database, *(call(f"sid{number}") for number in range(40)))
+    async with running(make_streams()) as streams:
+        if is_in_memory:
+            await forty_calls(database, streams)
+        page = Page(streams)
+        chunks = [chunk async for chunk in until_at_head(streams.follow(EVERYTHING, 0), page, 40)]
+        assert sorted(page.rows) == list(range(1, 41))
+        assert page.cursor == streams.feed.head
+        rows_of_chunks = [chunk.count(b'<tr id="call-') for chunk in chunks]
+        assert sum(rows_of_chunks) == 40
+        assert max(rows_of_chunks) <= 6
+
+
+async def until_at_head(stream: AsyncIterator[bytes], page: Page, rows: int) -> AsyncIterator[bytes]:
+    async with asyncio.timeout(5):
+        while len(page.rows) < rows:
+            chunk = await anext(stream)
+            page._read(chunk)
+            yield chunk
+
+
+async def test_a_page_catches_up_while_another_visitor_has_hundreds_behind(
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing is shared: each page of the greedy visitor is a piece of work of its own.
+    streams.pieces.shared.most_bytes = 0
+    head = await forty_calls(database, streams)
+    done = list[str]()
+
+    async def catch_up(who: str) -> None:
+        page = Page(streams)
+        async for _ in until_at_head(streams.follow(EVERYTHING, head - 39, who=who), page, 39):
+            pass
+        done.append(who)
+
+    greedy = [asyncio.create_task(catch_up("greedy")) for _ in range(300)]
+    await asyncio.sleep(0)
+    honest = asyncio.create_task(catch_up("honest"))
+    await asyncio.gather(honest, *greedy)
+    assert done.index("honest") < 30
+
+
+async def test_the_figures_of_many_filters_are_not_drawn_in_one_go_and_each_is_drawn(
+    database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams_module, "FIGURES_SECONDS", 0.0)
+    async with running(make_streams()) as streams:
+        pages = [Page(streams, CallFilter(campaign=("north", str(number)))) for number in range(30)]
+        for page in pages:
+            await page.until(lambda page: page.figures)
+        drawn_at = list[int]()
+        turn = 0
+        draw = streams.feed.strip
+
+        def counted(wanted: CallFilter) -> str:
+            drawn_at.append(turn)
+            return draw(wanted)
+
+        monkeypatch.setattr(streams.feed, "strip", counted)
+        await put(database, call("Asha", batchId="north"))
+        readers = [asyncio.create_task(page.until(lambda page: page.figures.get("calls") == 1)) for page in pages]
+        while not all(reader.done() for reader in readers):
+            turn += 1
+            await asyncio.sleep(0)
+        await asyncio.gather(*readers)
+        assert len(drawn_at) >= 30
+        assert max(drawn_at.count(each) for each in drawn_at) == 1
+
+
+async def test_a_filter_that_cannot_be_drawn_leaves_the_others_their_figures(
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = Page(streams, CallFilter(campaign=("broken",))), Page(streams)
+    await sound.until(lambda page: page.figures)
+    await broken.until(lambda page: page.figures)
+    draw = streams.feed.strip
+
+    def strip(wanted: CallFilter) -> str:
+        if wanted.campaign:
+            raise ValueError
+        return draw(wanted)
+
+    monkeypatch.setattr(streams.feed, "strip", strip)
+    await put(database, call("Asha"))
+    await sound.until(lambda page: page.figures.get("calls") == 1)
+
+
+async def test_walls_of_one_filter_are_drawn_once_for_all_of_them(streams: Streams) -> None:
+    drawn = list[str]()
+
+    async def draw() -> str:
+        drawn.append("once")
+        return f"drawing {len(drawn)}"
+
+    walls = [streams.watch(draw, shared_by="today") for _ in range(20)]
+    shown = list[bytes]()
+    for wall in walls:
+        await anext(wall)
+        shown.append(await anext(wall))
+    assert len(drawn) == 1
+    assert set(shown) == {b"data: drawing 1\n\n"}
+    for wall in walls:
+        await wall.aclose()  # type: ignore[attr-defined]
+    assert streams._walls == {}
 
 
 async def _live_a_moment(page: Page, chance: random.Random) -> None:

@@ -80,9 +80,13 @@ _CHANGED = (
     .order_by(_call.c.seq)
     .limit(bindparam("most"))
 )
+_CHANGES = select(func.count()).select_from(
+    select(_call.c.seq).where(_call.c.seq > bindparam("after")).limit(bindparam("most")).subquery()
+)
 _BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _SIDS = select(_call.c.id, _call.c.call_sid, literal("")).where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _DATA = select(_call.c.id, _call.c.call_sid, _call.c.data).where(_call.c.id.in_(bindparam("ids", expanding=True)))
+_LENGTHS = select(_call.c.id, func.length(_call.c.data)).where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _OF_PERSON = (
     _ROWS.where(_call.c.person == bindparam("person"))
     .order_by(_call.c.at.desc(), _call.c.id.desc())
@@ -106,6 +110,11 @@ def changed_since(session: Session, seq: int, most: int) -> tuple[list[CallRow],
     return calls, (calls[-1].seq if len(calls) == most else head)
 
 
+def count_changed_since(session: Session, seq: int, most: int) -> int:
+    """How many calls changed after `seq`, counted to `most`."""
+    return session.connection().execute(_CHANGES, {"after": seq, "most": most}).scalar_one()
+
+
 def rows_by_id(session: Session, ids: Sequence[int]) -> list[CallRow]:
     """The rows of these ids, in their order; an id without a call is left out."""
     if not ids:
@@ -122,6 +131,12 @@ def told_by_id(session: Session, ids: Sequence[int], *, with_data: bool) -> list
     found = session.connection().execute(_DATA if with_data else _SIDS, {"ids": [row.id for row in rows]})
     rest = {call_id: (call_sid, data) for call_id, call_sid, data in found}
     return [ToldCall(row, *rest[row.id]) for row in rows]
+
+
+def data_lengths(session: Session, ids: Sequence[int]) -> dict[int, int]:
+    """How many characters the data of each of these calls has."""
+    rows = session.connection().execute(_LENGTHS, {"ids": list(ids)}) if ids else ()
+    return {call_id: length or 0 for call_id, length in rows}
 
 
 def rows_of_person(

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from sqlmodel import Session
 
-from dashboard.store.calls import CallRow, changed_since
+from dashboard.store.calls import CallRow, changed_since, count_changed_since
 from dashboard.store.removal import erased_since
+
+_LAST_SEQ = 2**63 - 1
 
 
 class Gone(NamedTuple):
@@ -29,3 +31,9 @@ def news_since(session: Session, seq: int, most: int) -> tuple[list[CallRow | Go
         news = news[:most]
         upto = news[-1].seq
     return news, upto
+
+
+def count_since(session: Session, seq: int, most: int) -> int:
+    """How many changes there are after `seq`, counted to `most`."""
+    gone = erased_since(session, seq, _LAST_SEQ, most)
+    return min(most, len(gone) + count_changed_since(session, seq, most))

@@ -23,8 +23,9 @@ from dashboard.web.forms import FIELD, STALE, is_own_form
 from dashboard.web.openings import Who
 from dashboard.web.parts import STREAMS, board, now_micros
 from dashboard.web.plain import refuse, takes_token
+from dashboard.web.request_queue import hold
 from dashboard.web.slowdown import sha_of
-from dashboard.web.visitor import client, cookie_name, signed_in
+from dashboard.web.visitor import client, cookie_name, signed_in, visitor_key
 from dashboard.web.visits import NOBODY
 
 # Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
@@ -103,6 +104,7 @@ async def _let_in(who: Who | None) -> ResponseReturnValue | None:
     if found is None:
         is_walls = who is Who.WALL_LINK and await _has_wall_key()
         return None if is_walls else _ask_to_sign_in()
+    hold().identify(visitor_key())
     if who is None:
         return None
     if not who.lets_in(found.rights):

@@ -17,20 +17,24 @@ from dashboard.filters import BadFilter, CallFilter
 from dashboard.render import board_link
 from dashboard.sheets import BOM, csv_row
 from dashboard.store import audit
-from dashboard.store.calls import ToldCall, told_by_id
+from dashboard.store.calls import ToldCall, data_lengths, told_by_id
 from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
+from dashboard.web.downloads import EXPORT, TooManyDownloads
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
 from dashboard.web.plain import starting
-from dashboard.web.visitor import asked_for, rights, visit, write_down
+from dashboard.web.request_queue import hold
+from dashboard.web.visitor import asked_for, rights, visit, visitor_key, write_down
 
 blueprint = Blueprint("export", __name__)
 
-# How many ids the index gives at a time, and how many calls are read at a time: one can hold 2 MiB.
+# How many ids the index gives at a time, and how many calls are read at a time: fewer where they are large, because
+# one can hold 2 MiB, and a slow reader holds one piece.
 IDS_AT_ONCE = 2000
 CALLS_AT_ONCE = 40
+PIECE_CHARACTERS = 2**19
 
 Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
@@ -75,6 +79,14 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     headers = {"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
         return Response(b"", 200, headers=headers)
+    try:
+        hold().until_sent.enter_context(board().downloads.counted(EXPORT, visitor_key()))
+    except TooManyDownloads:
+        sentence = "Too many exports are running. Wait until one has ended, then try again."
+        too_many = problem_page(429, "This export has to wait", sentence)
+        too_many.headers["Retry-After"] = "30"
+        return too_many
+    hold().release_turn()
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)
     await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
@@ -100,14 +112,27 @@ async def _lines(
         if not ids:
             return
         before = (feed.index.facts(ids[-1]).at, ids[-1])
-        for first in range(0, len(ids), CALLS_AT_ONCE):
+        while ids:
             if feed.closing or visit.has_ended:
                 raise Ended
-            piece = ids[first : first + CALLS_AT_ONCE]
-            yield await database.read(partial(_draw_piece, ids=piece, draw=draw))
+            piece, drawn = await database.read(partial(_draw_piece, ids=ids[:CALLS_AT_ONCE], draw=draw))
+            ids = ids[drawn:]
+            yield piece
 
 
-def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> bytes:
+def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> tuple[bytes, int]:
+    """The lines of the first of these calls, and how many ids that is: as many as have PIECE_CHARACTERS, one at least.
+
+    An id whose call is gone has no line.
+    """
     # In the reader's thread, and a transaction of its own each time: one long reader would keep SQLite from folding its
     # write-ahead log back into the file, and 2 MiB of transcript must not hold up everybody's stream.
-    return b"".join(map(draw, told_by_id(session, ids, with_data=True)))
+    lengths = data_lengths(session, ids)
+    room = PIECE_CHARACTERS
+    fitting: list[int] = []
+    for call_id in ids:
+        room -= lengths.get(call_id, 0)
+        if fitting and room < 0:
+            break
+        fitting.append(call_id)
+    return b"".join(map(draw, told_by_id(session, fitting, with_data=True))), len(fitting)

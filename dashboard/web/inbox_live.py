@@ -17,7 +17,7 @@ from dashboard.sse import sse_comment, sse_frame
 from dashboard.store.inbox_list import InboxRow, Wanted, rows_after
 from dashboard.streams import RELOAD, Streams, Visit
 from dashboard.web.inbox import PAGE_ROWS, read_wanted
-from dashboard.web.live import read_cursor, stream_response
+from dashboard.web.live import read_cursor, refuse_stream, stream_response
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
 from dashboard.web.visitor import visit
@@ -34,6 +34,8 @@ async def inbox_live() -> ResponseReturnValue:
         return Response(b"", 400)
     if not board().streams.has_room():
         return Response(b"", 503, headers={"Retry-After": "1"})
+    if refusal := refuse_stream(("inbox", wanted)):
+        return refusal
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     cursor = read_cursor(request.headers.get("Last-Event-ID") or request.args.get("after", ""))
     epoch = board().feed.epoch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from datetime import date
 from typing import Any, cast
 
@@ -10,12 +10,16 @@ from quart import Blueprint, Response, request
 
 from dashboard.connections import TRANSPORT
 from dashboard.filters import BadFilter
+from dashboard.stream_limits import Limits, TooMany
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
-from dashboard.web.visitor import asked_for, rights, visit
+from dashboard.web.request_queue import hold
+from dashboard.web.visitor import asked_for, comes_by_link, rights, signed_in, visit, visitor_key
 
 blueprint = Blueprint("live", __name__)
 
+# Screens that show one shared wall. The link may have come to anybody.
+MOST_BY_LINK = 100
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream",
     # A proxy that stores or compresses the stream holds every call back until its buffer is full.
@@ -39,6 +43,8 @@ async def live() -> Response:
         wanted = asked_for()
     except BadFilter:
         return Response(b"", 400)
+    if refusal := refuse_stream((wanted, not rights().sees_numbers)):
+        return refusal
     # On a reconnect the address still has the cursor of the page's birth: the header is newer.
     text = request.headers.get("Last-Event-ID") or request.args.get("after")
     cursor = feed.head if text is None else read_cursor(text)
@@ -53,8 +59,23 @@ async def live() -> Response:
         transport=extensions.get(TRANSPORT),
         visit=visit(),
         is_masked=not rights().sees_numbers,
+        who=visitor_key(),
     )
     return stream_response(stream)
+
+
+def refuse_stream(wanted: Hashable) -> Response | None:
+    """Count one more live page of this visitor until it has ended; the answer where it has, or all have, too many.
+
+    `wanted` stands for what is made once for all pages that want the same.
+    """
+    limits = Limits() if signed_in() else Limits(pages=MOST_BY_LINK if comes_by_link() else None)
+    try:
+        hold().until_sent.enter_context(board().streams.limits.counted(visitor_key(), wanted, limits))
+    except TooMany as problem:
+        # Empty, as above. The page says what 429 means.
+        return Response(b"", 503 if problem.in_all else 429, headers={"Retry-After": "30"})
+    return None
 
 
 def stream_response(frames: AsyncIterator[bytes]) -> Response:

@@ -7,7 +7,7 @@ import math
 import time
 from typing import Protocol, cast
 
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from quart import Quart, current_app
 from werkzeug.exceptions import HTTPException
 
@@ -18,6 +18,7 @@ from dashboard.erasure import Erased
 from dashboard.feed import Feed
 from dashboard.forward import Forward
 from dashboard.intake import Intake
+from dashboard.memory import Memory
 from dashboard.prometheus import Histogram
 from dashboard.public_url import WEBHOOK_PATH as WEBHOOK_PATH
 from dashboard.recordings.keep import Keep
@@ -26,19 +27,18 @@ from dashboard.settings import Settings
 from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
+from dashboard.web.downloads import Downloads
 from dashboard.web.misdirected import is_webhook_path
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
+from dashboard.web.request_queue import OPENED_AT_ONCE as OPENED_AT_ONCE
+from dashboard.web.request_queue import STREAMS as STREAMS
+from dashboard.web.request_queue import RequestQueue
 from dashboard.web.sign_in_limits import SignInLimits
 from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
-
-STREAMS = ("/live", "/wall/live", "/inbox/live")
-# Two thousand pages that came back at once after a restart, each looked up and routed side by side, kept reports
-# waiting for 4 s.
-OPENED_AT_ONCE = 4
 
 
 class Hooks(Protocol):
@@ -84,6 +84,7 @@ class Callboard(Quart):
     visits: Visits
     openings: dict[str, Who]
     watch: Watch
+    memory: Memory
     tries: Tries
     hooks: Hooks
     sign_in_limits: SignInLimits
@@ -94,22 +95,21 @@ class Callboard(Quart):
     erasing: set[asyncio.Task[Erased]]
     # Whether anybody has to sign in; once true, true for good.
     has_accounts: bool = False
-    # Whose turn it is to open a stream.
-    turns: asyncio.Semaphore
+    # Whose turn it is to be answered.
+    requests: RequestQueue
+    # How many exports and recordings each visitor has under way.
+    downloads: Downloads
     # Whose turn it is to have a large call drawn.
     large_calls: asyncio.Semaphore
     # The name of a part that has ended though it never should.
     ended: str = ""
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Reports go straight to their door; all else is for Quart, and of streams a few at a time are opened."""
+        """Reports skip Quart; every other request waits for its client's turn."""
         if scope["type"] != "http":
             await super().asgi_app(scope, receive, send)
         elif scope["path"] == WEBHOOK_PATH:
             await self.hooks(scope, receive, send)
-        # GET alone: what is sent with another method may be slow to come, and keep the turn.
-        elif scope["path"] in STREAMS and scope["method"] == "GET":
-            await self._open_stream(scope, receive, send)
         else:
             await self._find_report_or_page(scope, receive, send)
 
@@ -127,7 +127,7 @@ class Callboard(Quart):
         if is_report or path.startswith("/webhook"):
             await self.hooks(scope, rest, send)
         else:
-            await super().asgi_app(scope, rest, send)
+            await self.requests.serve(super().asgi_app, scope, rest, send)
 
     def _takes_post(self, path: str) -> bool:
         try:
@@ -135,26 +135,6 @@ class Callboard(Quart):
         except HTTPException:
             return False
         return True
-
-    async def _open_stream(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """A stream has its turn until its answer begins; from then on it costs next to nothing."""
-        await self.turns.acquire()
-        has_turn = True
-
-        def hand_on() -> None:
-            nonlocal has_turn
-            if has_turn:
-                has_turn = False
-                self.turns.release()
-
-        async def send_and_hand_on(event: ASGISendEvent) -> None:
-            hand_on()
-            await send(event)
-
-        try:
-            await super().asgi_app(scope, receive, send_and_hand_on)
-        finally:
-            hand_on()
 
 
 def board() -> Callboard:

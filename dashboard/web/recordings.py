@@ -7,6 +7,7 @@ from functools import partial
 
 from quart import Blueprint, Response, request, send_file
 from quart.typing import ResponseReturnValue
+from quart.wrappers.response import FileBody
 from sqlmodel import Session
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
@@ -15,15 +16,18 @@ from dashboard.models import Recording
 from dashboard.store import audit
 from dashboard.store.calls import rows_by_id
 from dashboard.store.recordings import recording_of
+from dashboard.web.downloads import RECORDING, TooManyDownloads
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.openings import Who, open_to
 from dashboard.web.parts import board
-from dashboard.web.visitor import is_written_down, rights, write_down
+from dashboard.web.request_queue import hold
+from dashboard.web.visitor import is_written_down, rights, visitor_key, write_down
 
 blueprint = Blueprint("recordings", __name__)
 
 # Quart 0.22 answers a suffix range (bytes=-50) with a 500. What it cannot take gets all of it, as RFC 9110 allows.
 _SIMPLE_RANGE = re.compile(r"bytes=\d{1,18}-\d{0,18}")
+_READ_BYTES = 64 * 1024
 # Whoever asks for what begins later than this may be seeking in what he has opened: a few seconds in.
 _OPENING_BYTES = 64 * 1024
 
@@ -39,6 +43,12 @@ async def recording(call_id: int) -> ResponseReturnValue:
     if not path.exists():
         sentence = "The recording was kept, but its file is gone from the data folder. Restore it from a backup."
         return Response(sentence, 404, content_type="text/plain; charset=utf-8")
+    try:
+        hold().until_sent.enter_context(board().downloads.counted(RECORDING, visitor_key()))
+    except TooManyDownloads:
+        sentence = "Too many recordings are being played. Close one, then try again."
+        return Response(sentence, 429, content_type="text/plain; charset=utf-8", headers={"Retry-After": "5"})
+    hold().release_turn()
     wanted = request.headers.get("Range")
     try:
         response = await send_file(
@@ -51,6 +61,9 @@ async def recording(call_id: int) -> ResponseReturnValue:
     opened = audit.RECORDING_OPENED, f"/calls/{call_id}"
     if request.method == "GET" and not (is_seeking and await is_written_down(*opened)):
         await write_down(*opened)
+    if isinstance(response.response, FileBody):
+        # Each piece is read in a thread, and the loop waits for the thread: few large ones.
+        response.response.buffer_size = _READ_BYTES
     response.headers["Accept-Ranges"] = "bytes"
     # A browser seeks in what it holds in memory; on its disk the voice would outlast the session.
     response.headers["Cache-Control"] = NOT_STORED

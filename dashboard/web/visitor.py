@@ -88,6 +88,15 @@ def name_in_audit() -> str:
     return signed_in_name() or audit.THIS_MACHINE
 
 
+def visitor_key() -> str:
+    """Who asks, as limits count: by account or token, by the key of a wall, else by address."""
+    if name := signed_in_name():
+        return f"account:{name}"
+    if comes_by_link():
+        return f"wall:{request.args.get('key', '')}"
+    return f"address:{client().own_network}"
+
+
 def visit() -> Visit:
     """The visit that a stream of this request belongs to, and ends with."""
     found = signed_in()

@@ -19,7 +19,7 @@ from dashboard.sse import sse_frame
 from dashboard.store import audit
 from dashboard.store.accounts import add_wall_link, end_wall_links, wall_query
 from dashboard.store.calls import rows_by_id
-from dashboard.web.live import stream_response
+from dashboard.web.live import refuse_stream, stream_response
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import board, now_micros
@@ -31,6 +31,7 @@ from dashboard.web.visitor import (
     signed_in_name,
     visit,
     visitor_address,
+    visitor_key,
 )
 
 blueprint = Blueprint("wall", __name__)
@@ -79,8 +80,12 @@ async def wall_live() -> ResponseReturnValue:
     is_outdated = request.args.get("drawn") != board().draw.static_version
     # Who has signed in sees his own wall, whatever key he bears: it must not outlive his session.
     key = request.args.get("key", "") if comes_by_link() else ""
+    if refusal := refuse_stream(("wall", wanted)):
+        return refusal
     # A link ends by itself: there is nothing to draw any more.
-    frames = board().streams.watch(_draw(wanted, key), None if key else visit())
+    frames = board().streams.watch(
+        _draw(wanted, key), None if key else visit(), shared_by=(wanted, key), who=visitor_key()
+    )
     return stream_response(_stream(frames, is_outdated))
 
 

@@ -7,28 +7,32 @@ import io
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from sqlmodel import Session
+
 from dashboard.callkaro.dates import ORDERS
 from dashboard.callkaro.export import NO_SID, Record, records_of, take
 from dashboard.callkaro.import_row import IDENTITY, Source, Taken
-from dashboard.callkaro.report import JSON, read_report, read_time
+from dashboard.callkaro.report import JSON, as_text, read_report, read_time
 from dashboard.callkaro.table_file import NotReadable
 from dashboard.calls import merge, micros, try_of
 from dashboard.database import Database
 from dashboard.safekeeping.steps import CannotRun, patiently
 from dashboard.settings import Settings
-from dashboard.store.calls import data_of_sids
+from dashboard.store.calls import data_of_ids, data_of_sids
 from dashboard.store.inbox import IGNORED, IMPORTED, UNCHANGED, UNREADABLE, Arrival, is_same, record
 from dashboard.store.watches import fill
 from dashboard.web.parts import now_micros
 
 _BATCH = 200
+_MOST_ZEROS = 8
+_LOST_ZEROS = "callSid: the board has a call whose callSid has zeros before these digits, and a spreadsheet drops them"
 MOST_NAMED = 50
 """Left-out rows that are named; the others are counted."""
 
@@ -150,26 +154,57 @@ def _take_in(database: Database, settings: Settings, options: argparse.Namespace
 
 def _bodies(database: Database, batch: list[Record], source: Source, outcome: _Outcome) -> Iterator[bytes]:
     """The reports of a batch that the board has to store."""
-    sids = {sid for each in batch if (sid := each.identity.call_sid)}
-    known = patiently(database, database.read_now, partial(data_of_sids, sids=sids))
+    known = patiently(database, database.read_now, partial(_known_to, batch=batch))
     for each in batch:
-        before = _known_call(each, known)
+        before = known.call_of(each)
         taken = take(each, before, source)
-        if taken.problems:
-            outcome.leave_out(each.place, taken.problems)
-            continue
-        outcome.coarse += taken.is_coarse
-        outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
-        if each.is_ours and before is not None and says_nothing_new(taken, before):
+        is_same = each.is_ours and before is not None and not taken.problems and says_nothing_new(taken, before)
+        if is_same:
             outcome.verdicts[UNCHANGED] += 1
+        elif problems := taken.problems or known.problems_of(each):
+            outcome.leave_out(each.place, problems)
         else:
+            outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
             yield taken.body
+        outcome.coarse += taken.is_coarse
 
 
-def _known_call(each: Record, known: Mapping[str, Mapping[int, dict[str, JSON]]]) -> dict[str, JSON] | None:
-    """The data that the board has of a record's call; None where it has none."""
-    tries = known.get(each.identity.call_sid, {})
-    return tries.get(try_of(each.identity, list(tries)))
+@dataclass
+class _Known:
+    """What the board has of the calls of a batch."""
+
+    by_sid: dict[str, dict[int, dict[str, JSON]]]
+    without_sid: dict[int, dict[str, JSON]]
+
+    def call_of(self, each: Record) -> dict[str, JSON] | None:
+        """The data of a record's call; None where the board has none."""
+        if sid := each.identity.call_sid:
+            tries = self.by_sid.get(sid, {})
+            return tries.get(try_of(each.identity, list(tries)))
+        # A call that was reported without a callSid is the one of its number, if it says what that says.
+        return self.without_sid.get(each.id or 0)
+
+    def problems_of(self, each: Record) -> tuple[str, ...]:
+        """Why a record that says something new cannot be told from other calls."""
+        sid = each.identity.call_sid
+        if not sid and not each.body:
+            return (NO_SID,)
+        is_short = each.cells is not None and sid not in self.by_sid and any(map(self.by_sid.get, _with_zeros(sid)))
+        return (_LOST_ZEROS,) if is_short else ()
+
+
+def _known_to(session: Session, batch: list[Record]) -> _Known:
+    sids = {each.identity.call_sid for each in batch} - {""}
+    by_sid = data_of_sids(session, sids.union(*map(_with_zeros, sids)))
+    by_id = data_of_ids(session, {each.id for each in batch if each.id is not None and not each.identity.call_sid})
+    return _Known(by_sid, {number: data for number, data in by_id.items() if not as_text(data.get("callSid"))})
+
+
+def _with_zeros(sid: str) -> list[str]:
+    """The ids of which a spreadsheet may have left these digits: it would make another call of one that is known."""
+    if not sid.isdecimal():
+        return []
+    return [sid.rjust(length, "0") for length in range(len(sid) + 1, len(sid) + 1 + _MOST_ZEROS)]
 
 
 def says_nothing_new(taken: Taken, before: dict[str, JSON]) -> bool:

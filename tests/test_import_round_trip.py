@@ -20,7 +20,7 @@ from dashboard.import_command import says_nothing_new
 from dashboard.migrations import migrate
 from dashboard.sheets import csv_row
 from tests.exported import calls_in, csv_of, jsonl_of, taken_from, told_of
-from tests.reports import data_of, report
+from tests.reports import report
 from tests.stored import column, data, rebuild, rows, store, told
 
 HARD = (
@@ -187,14 +187,17 @@ def test_numbers_that_an_export_masked_never_replace_the_boards(
         assert rows(board, "call") == before
 
 
-def test_a_row_of_our_export_that_names_no_call_is_left_out(
-    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("write", [csv_of, jsonl_of])
+def test_a_call_without_a_callsid_comes_back_unchanged_and_is_left_out_where_it_says_something_new(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], write: Any
 ) -> None:
-    store(board, told(to="918765432109"))
-    (tmp_path / "calls.csv").write_bytes(csv_of(*calls_in(board)))
-    assert main(["import", str(tmp_path / "calls.csv")]) == 1
-    assert "line 2: it has no callSid." in capsys.readouterr().out
-
-
-def test_the_columns_of_the_data_that_was_stored_stay_as_they_are() -> None:
-    assert set(data_of()) == set(DOCUMENTED_FIELDS)
+    store(board, told(to="918765432109", time="2025-12-19 16:01:07"))
+    before = rows(board, "call")
+    file = tmp_path / "calls"
+    file.write_bytes(write(*calls_in(board)))
+    assert main(["import", str(file)]) == 0
+    assert capsys.readouterr().out == "Taken in: 1 unchanged\n"
+    file.write_bytes(file.read_bytes().replace(b"918765432109", b"918765432110"))
+    assert main(["import", str(file)]) == 1
+    assert "it has no callSid." in capsys.readouterr().out
+    assert rows(board, "call") == before

@@ -168,8 +168,33 @@ def test_lost_zeros_and_signs_of_a_known_number_are_named(board: Database, take:
     before = rows(board, "call")
     code, said = take(csv_of(data_of("a"), data_of("b", from_="42"), data_of("c", batchId="7")))
     assert code == 1
-    assert said.count("dropped the zeros or the +") == 3
+    assert said.count("written as a spreadsheet writes a number") == 3
     assert rows(board, "call") == before
+
+
+@pytest.mark.parametrize(("known", "cell"), [("1,234", "1234"), ("50%", "50.00%"), ("₹500", "500"), ("0.50", "0.5")])
+def test_a_known_text_that_a_spreadsheet_wrote_as_a_number_is_named(
+    board: Database, take: Take, known: str, cell: str
+) -> None:
+    store(board, report("a", disposition_reason=known, to=known))
+    code, said = take(csv_of(data_of("a", disposition_reason=cell, to=known)))
+    assert code == 1
+    assert "disposition_reason: it has the digits that the board has" in said
+    assert data(board)[0]["disposition_reason"] == known
+
+
+def test_a_number_that_a_person_corrected_is_taken(board: Database, take: Take) -> None:
+    store(board, report("a", to="918765432109"))
+    assert take(csv_of(data_of("a", to="918765432110")))[0] == 0
+    assert calls(board, "to_number") == [("918765432110",)]
+
+
+def test_an_id_that_lost_its_zeros_makes_no_new_call(board: Database, take: Take) -> None:
+    store(board, report("0042"), report("7"))
+    code, said = take(csv_of(data_of("42"), data_of("7", disposition_reason="Called back"), data_of("0042")))
+    assert code == 1
+    assert "line 2: callSid: the board has a call whose callSid has zeros" in said
+    assert calls(board, "call_sid", "disposition") == [("0042", "Customer requested callback"), ("7", "Called back")]
 
 
 def test_a_cell_that_was_cut_or_is_no_json_any_more_is_named(board: Database, take: Take) -> None:

@@ -33,6 +33,7 @@ NAMES = {
     "guesses": "sign-in tries",
     "churn": "an hour of coming and going (LONG=1)",
     "box": "one processor (LONG=1)",
+    "spreadsheets": "exports that a spreadsheet opened, saved and damaged",
     "logs": "secrets and numbers in logs",
     "packages": "published advisories",
     "mutants": "faults put into our own code (LONG=1)",
@@ -46,7 +47,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.list:
         for name, words in NAMES.items():
-            print(f"{name:<10} {words}")
+            print(f"{name:<12} {words}")
         return 0
     if unknown := set(options.names) - NAMES.keys():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; --list names them")

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dashboard.callkaro.damage import MASKED, Columns, has_masks
@@ -42,7 +42,9 @@ _BOM = b"\xef\xbb\xbf"
 # The webhook has an id under these, an export an object with a name: a name is no id.
 _IDS = ("agent", "versionId")
 # Of our own exports, beside the documented fields.
-_OUR_SID, _OUR_MOMENT, _OUR_COLUMNS = "call_sid", "at", frozenset({"at", "received_at", "stage"})
+_OUR_SID, _OUR_MOMENT, _OUR_ID = "call_sid", "at", "id"
+_OUR_COLUMNS = frozenset({"id", "at", "received_at", "stage"})
+_LONGEST_ID = 15
 
 
 class Record(NamedTuple):
@@ -58,9 +60,11 @@ class Record(NamedTuple):
     cells: Mapping[str, str] | None = None
     """a row of a CSV file"""
     is_ours: bool = False
-    """whether our own export wrote it: what says nothing new is then no report of its own"""
+    """whether our own export, or any CSV file, has it: what says nothing new is then not stored"""
     at: str = ""
     """of our own: the moment that the board had for the call"""
+    id: int | None = None
+    """of our own: the number that the board gave the call"""
 
     @property
     def identity(self) -> CallReport:
@@ -95,7 +99,7 @@ def take(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Ta
         return Taken(problems=(record.problem,))
     if record.body:
         return _take_report(record, known, source)
-    if not record.identity.call_sid:
+    if not record.identity.call_sid and known is None:
         return Taken(problems=(NO_SID,))
     if record.cells is not None:
         return take_row(record.cells, known, source, record.at)
@@ -132,7 +136,7 @@ def _of_line(place: str, line: bytes) -> Record:
     if _OUR_SID in record and isinstance(record.get("data"), dict):
         data: dict[str, JSON] = record["data"]
         data.setdefault(TRY, record.get(TRY))
-        return Record(place, data=data, is_ours=True, at=as_text(record.get(_OUR_MOMENT)))
+        return Record(place, data=data, is_ours=True, **_ours(record))
     return _listed(place, record) if SID in record else _report(place, line)
 
 
@@ -198,6 +202,13 @@ def _rows(file: io.BufferedReader, order: str, zone: ZoneInfo) -> tuple[Source, 
 
 
 def _record_of(row: TableRow, *, is_ours: bool) -> Record:
-    at = unguarded(row.cells.get(_OUR_MOMENT) or "") if is_ours else ""
-    # Of any CSV file: whoever wrote it, a row says of a known call only what was changed in it.
-    return Record(f"line {row.line}", row.problem, cells=row.cells, is_ours=True, at=at)
+    # Of any CSV file: whatever program wrote it, a row says of a known call only what was changed in it.
+    return Record(
+        f"line {row.line}", row.problem, cells=row.cells, is_ours=True, **(_ours(row.cells) if is_ours else {})
+    )
+
+
+def _ours(record: Mapping[str, JSON]) -> dict[str, Any]:
+    number = as_text(record.get(_OUR_ID))
+    is_number = number.isdecimal() and number.isascii() and len(number) <= _LONGEST_ID
+    return {"at": as_text(record.get(_OUR_MOMENT)), "id": int(number) if is_number else None}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from dashboard.callkaro.damage import CUT, IDS, LISTS_AND_OBJECTS, TELEPHONES, Columns, damage_in, is_cut, restored
+from dashboard.callkaro.damage import CUT, LISTS_AND_OBJECTS, Columns, damage_in, is_cut, restored
 from dashboard.callkaro.dates import SECOND, TimeColumn, is_same_time
 from dashboard.callkaro.report import (
     DOCUMENTED_FIELDS,
@@ -28,14 +28,14 @@ from dashboard.callkaro.report import (
     read_time,
     storable,
 )
-from dashboard.sheets import is_guarded, text_of
+from dashboard.sheets import csv_cell, is_guarded, text_of
 
 SID, TIME, TRY = "callSid", "time", "try_count"
 IDENTITY = (SID, TRY)
 UTC = ZoneInfo("UTC")
 # What exports keep in an object of its own: CSV has a column `recording.transcription`.
 OF_RECORDING = ("recordingUrl", "transcription")
-_LOST_BEGINNING = "a spreadsheet dropped the zeros or the + that the board's value begins with"
+_REWRITTEN = "it has the digits that the board has, written as a spreadsheet writes a number"
 _NOT_JSON = "it begins like JSON and cannot be read as JSON, so it was cut or changed"
 
 
@@ -173,11 +173,26 @@ def _damage_in(name: str, cell: str, before: JSON, columns: Columns) -> str:
     if is_guarded(cell):
         # A spreadsheet keeps such text as it is, but no longer than a cell can be.
         return CUT if is_cut(cell) else ""
-    text, known = cell.strip(), as_text(before)
-    is_number = (name in IDS or name in TELEPHONES) and text.isdecimal()
-    if is_number and known != text and known.lstrip("+0") == text:
-        return _LOST_BEGINNING
-    return damage_in(name, restored(name, cell), columns)
+    text, known = restored(name, cell).strip(), as_text(before)
+    if text == known:
+        return ""
+    if _is_text(name) and _is_rewritten(text, known):
+        return _REWRITTEN
+    return damage_in(name, text, columns)
+
+
+def _is_text(name: str) -> bool:
+    return name not in (TIME, *NUMBERS, *FLAGS, *LISTS_AND_OBJECTS)
+
+
+def _is_rewritten(text: str, known: str) -> bool:
+    """Whether a cell is what a spreadsheet makes of the known text: 42 of 0042, 1234 of 1,234, 50.00% of 50%."""
+    digits = _significant(known)
+    return bool(digits) and digits == _significant(text) and is_guarded(csv_cell(known)) and is_guarded(csv_cell(text))
+
+
+def _significant(text: str) -> str:
+    return "".join(filter(str.isdecimal, text)).strip("0")
 
 
 def _comparable(text: str) -> str:

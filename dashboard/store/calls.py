@@ -172,6 +172,12 @@ def data_of_sids(session: Session, sids: Collection[str]) -> dict[str, dict[int,
     return known
 
 
+def data_of_ids(session: Session, ids: Collection[int]) -> dict[int, dict[str, JSON]]:
+    """What is known of the calls of these ids; an id without a call is left out."""
+    statement = select(_call.c.id, _call.c.data).where(_call.c.id.in_(list(ids)))
+    return {call_id: from_json(data) for call_id, data in session.connection().execute(statement)}
+
+
 def find_call(session: Session, call_id: int) -> Call | None:
     return session.get(Call, call_id)
 

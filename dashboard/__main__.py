@@ -20,6 +20,7 @@ from dashboard.callkaro.report import read_report, read_time
 from dashboard.calls import micros
 from dashboard.connect.options import add_connect_arguments
 from dashboard.database import Database
+from dashboard.database.errors import CannotUse
 from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.migrations import NewerSchema, NotCopied, migrate
 from dashboard.safekeeping.backup import add_backup_arguments, backup
@@ -206,6 +207,10 @@ def _open(settings: Settings) -> Database:
         ) from problem
     try:
         migrate(database)
+    except CannotUse as problem:
+        place = database.place
+        database.close()
+        raise CannotRun(f"The database {place} cannot be used. {problem}") from problem
     except (SQLAlchemyError, OSError) as problem:
         place = database.place
         database.close()

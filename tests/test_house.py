@@ -43,6 +43,7 @@ LAYERS = (
     ("targets",),
     (
         "crew",
+        "database_url",
         "disk",
         "gaps",
         "hours",

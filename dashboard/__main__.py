@@ -18,6 +18,7 @@ from dashboard import __version__, logs
 from dashboard.app import create_app, stop
 from dashboard.connect.options import add_connect_arguments
 from dashboard.database import Database
+from dashboard.database.errors import CannotUse
 from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.import_command import add_import_arguments, import_file
 from dashboard.migrations import NewerSchema, NotCopied, migrate
@@ -207,6 +208,10 @@ def _open(settings: Settings) -> Database:
         ) from problem
     try:
         migrate(database)
+    except CannotUse as problem:
+        place = database.place
+        database.close()
+        raise CannotRun(f"The database {place} cannot be used. {problem}") from problem
     except (SQLAlchemyError, OSError) as problem:
         place = database.place
         database.close()

@@ -126,7 +126,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.tries = Tries(app.database)
     app.refusals = Refusals()
     app.visits = Visits(app.database, now_micros)
-    app.readiness = Readiness(app.database)
+    app.readiness = Readiness(app.watch)
     app.recording_counts = RecordingCounts()
     app.sign_in_limits = SignInLimits()
     app.wrong_tokens = NetworkSlowdown(most=30, seconds=60)

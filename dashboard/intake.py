@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from dashboard.database import Database, is_away, kind_of
+from dashboard.database import Database, Kind, kind_of, kind_of_failure
 from dashboard.disk import Reserve
 from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.inbox import Arrival, Receipt, record
@@ -30,6 +30,10 @@ MOST_WAITING_BYTES = 64 * 2**20
 _TRY_AGAIN_SECONDS = 0.05
 _SWEEP_SECONDS = 0.05
 _GATHER_SECONDS = 0.02
+# As many reports refused one after the other, each for a reason that an operator has to remove: then all would be.
+_FATAL_IN_A_ROW = 2
+_OF_THE_DATA = (Kind.POISONED, Kind.FATAL)
+_ADVICE = " (if it stays so: `python -m dashboard doctor` says what to do)"
 # A report takes a few turns of the loop from the socket to the queue.
 _QUIET_TURNS = 8
 
@@ -136,11 +140,12 @@ class Intake:
             try:
                 await self._write(batch)
             except Exception as problem:  # noqa: BLE001 - a batch may fail in any way
-                if is_away(problem):
+                kind = kind_of_failure(problem)
+                if kind in _OF_THE_DATA and await self._one_by_one(batch):
+                    continue
+                if kind not in _OF_THE_DATA:
                     self._note_away(problem)
-                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
-                else:
-                    await self._one_by_one(batch)
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def _gather(self) -> None:
         """Let those come who are just arriving: until the loop has read what it had, for a moment at most.
@@ -167,30 +172,50 @@ class Intake:
             if not waiting.done.done():
                 waiting.done.set_result(receipt)
 
-    async def _one_by_one(self, batch: list[_Waiting]) -> None:
-        """A batch that the database refused goes again report by report, so that one poisoned report harms no other."""
+    async def _one_by_one(self, batch: list[_Waiting]) -> bool:
+        """Write a batch that was refused report by report, so that one poisoned report harms no other.
+
+        False where reports still wait that were tried in vain: the next attempt needs a pause.
+        """
+        fatal = 0
         for waiting in batch:
             if waiting not in self._queue:
                 continue
             try:
                 await self._write([waiting])
+                fatal = 0
             except Exception as problem:  # noqa: BLE001 - a batch may fail in any way
-                if is_away(problem):
-                    # The rest still waits in the queue, and finds the database back or is answered in time.
-                    return
-                # Where it happened, but not the exception's text: the database quotes the row it refused.
-                where = "".join(traceback.format_tb(problem.__traceback__))
-                size = len(waiting.arrival.body)
-                log.error("a report of %d bytes could not be stored: %s\n%s", size, kind_of(problem), where)
-                self._queue.pop(waiting, None)
-                if not waiting.done.done():
-                    waiting.done.set_exception(NotStored("The report could not be stored; the server's log says why."))
+                kind = kind_of_failure(problem)
+                if kind is Kind.POISONED:
+                    self._refuse(waiting, problem)
+                    continue
+                self._note_away(problem)
+                fatal += 1
+                # A damaged page may concern this report alone: it waits behind the others, and is answered in time.
+                self._put_last(waiting)
+                if kind is not Kind.FATAL or fatal == _FATAL_IN_A_ROW:
+                    return False
+        return not fatal
+
+    def _put_last(self, waiting: _Waiting) -> None:
+        if waiting in self._queue:
+            self._queue[waiting] = self._queue.pop(waiting)
+
+    def _refuse(self, waiting: _Waiting, problem: Exception) -> None:
+        # Where it happened, but not the exception's text: the database quotes the row it refused.
+        where = "".join(traceback.format_tb(problem.__traceback__))
+        size = len(waiting.arrival.body)
+        log.error("a report of %d bytes could not be stored: %s\n%s", size, kind_of(problem), where)
+        self._queue.pop(waiting, None)
+        if not waiting.done.done():
+            waiting.done.set_exception(NotStored("The report could not be stored; the server's log says why."))
 
     def _note_away(self, problem: Exception) -> None:
         # Once: it is tried twenty times a second, and an outage can last the night.
         if not self._away_since:
             self._away_since = time.monotonic()
-            log.warning("storing waits for the database: %s", kind_of(problem))
+            advice = "" if kind_of_failure(problem) is Kind.PASSING else _ADVICE
+            log.warning("storing waits for the database: %s%s", kind_of(problem), advice)
 
     def _note_back(self) -> None:
         if self._away_since:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dashboard.database_url import BadUrl, postgres_url, sqlite_file, sqlite_url
 from dashboard.disk import MIB
 from dashboard.env_file import BadSetting as BadSetting
 from dashboard.env_file import misspelled, read_env_file
@@ -105,7 +106,7 @@ class Settings:
         database_url = _database_url(
             _secret(env, "DASHBOARD_DATABASE_URL")
             or _secret(env, "DATABASE_URL")
-            or f"sqlite:///{data_folder / 'callboard.db'}"
+            or sqlite_url(data_folder / "callboard.db")
         )
         _refuse_lost_file(env, database_url)
         forward_hosts = _hosts(env, "DASHBOARD_FORWARD_HOSTS")
@@ -242,7 +243,10 @@ def _database_url(url: str) -> str:
     """One scheme for SQLAlchemy, whatever the platform calls it."""
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-        return f"postgresql+psycopg://{rest}"
+        try:
+            return postgres_url(rest)
+        except BadUrl as problem:
+            raise BadSetting(f"DASHBOARD_DATABASE_URL cannot be used: {problem}") from None
     if separator and scheme == "sqlite":
         if rest.strip("/") in ("", ":memory:"):
             raise BadSetting("DASHBOARD_DATABASE_URL must name a file, such as sqlite:///data/callboard.db.")
@@ -269,11 +273,9 @@ def _refuse_lost_file(env: Mapping[str, str], database_url: str) -> None:
     disk = env.get("DASHBOARD_DISK", "")
     if disk not in ("", "kept"):
         raise BadSetting(f"DASHBOARD_DISK must be kept, or not be set at all, not {disk!r}.")
-    scheme, _, rest = database_url.partition(":///")
-    if scheme == "sqlite" and not disk:
-        file = Path(rest.partition("?")[0])
-        if platform := platform_that_loses(file, env):
-            raise BadSetting(platform.warning(file))
+    file = sqlite_file(database_url)
+    if file is not None and not disk and (platform := platform_that_loses(file, env)):
+        raise BadSetting(platform.warning(file))
 
 
 def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:

@@ -38,6 +38,7 @@ class Watch:
         self._timezone = timezone
         self._now = now
         self._row: int | None = None
+        self._beating = asyncio.Lock()
         # How this process's span will have ended, should it come to the next one.
         self._ending = STALLED
         self._listened: list[Span] = []
@@ -60,9 +61,15 @@ class Watch:
 
     async def look(self) -> bool:
         """Write down that this process can store, and see what gaps there are; whether it could."""
-        could_store = await self._listen()
+        could_store = await self.beat()
         await self._see()
         return could_store
+
+    async def beat(self) -> bool:
+        """Commit a write; whether that could be done. It is what shows that this process can store."""
+        # Two at once would begin two rows.
+        async with self._beating:
+            return await self._listen()
 
     async def stop(self) -> None:
         """Write down that this process stops; not at any price, for it would be ended otherwise."""

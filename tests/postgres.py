@@ -68,7 +68,7 @@ rm -rf "$0"
 class PostgresServer:
     """One cluster in a folder of its own, listening on a loopback port that stays the same across restarts."""
 
-    def __init__(self, *, fsync: bool = True) -> None:
+    def __init__(self, *, fsync: bool = True, settings: Mapping[str, str] | None = None) -> None:
         """Make the cluster, not yet started. Without fsync it is quicker and says nothing about durability."""
         self.folder = Path(tempfile.mkdtemp(prefix="callboard-postgres-"))
         self._guard = subprocess.Popen(
@@ -81,7 +81,7 @@ class PostgresServer:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._data = self.folder / "data"
         self._log = self.folder / "log"
-        self._settings = {**SETTINGS, "fsync": "on" if fsync else "off"}
+        self._settings = {**SETTINGS, "fsync": "on" if fsync else "off", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._spare: list[str] = []
@@ -115,17 +115,21 @@ class PostgresServer:
         return copy / package.name / PROGRAMS
 
     def _init(self) -> None:
+        self._make(
+            "initdb",
+            f"--pgdata={self._data}",
+            f"--username={OWNER}",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        )
+
+    def _make(self, program: str, *arguments: str) -> None:
+        """Run a program that makes the data folder. Raises RuntimeError with what it said."""
         made = subprocess.run(
-            [
-                self._programs / "initdb",
-                f"--pgdata={self._data}",
-                f"--username={OWNER}",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ],
+            [self._programs / program, *arguments],
             user=self._user,
             cwd=self.folder,
             capture_output=True,
@@ -133,7 +137,7 @@ class PostgresServer:
             check=False,
         )
         if made.returncode != 0:
-            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+            raise RuntimeError(f"{program} failed:\n{made.stdout}{made.stderr}")
 
     @property
     def pid(self) -> int:
@@ -209,6 +213,14 @@ class PostgresServer:
                 connection.execute(rename.format(sql.Identifier(self._spare.pop()), sql.Identifier(name)))
             else:
                 connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def encoded_database(self, encoding: str) -> str:
+        """Give the URL of an empty database in another encoding than UTF-8; it stays."""
+        name = f"test_{next(self._numbers)}"
+        statement = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
         return self.url(name)
 
     def drop_database(self, url: str) -> None:

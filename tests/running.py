@@ -85,6 +85,9 @@ class RunningBoard:
                     raise AssertionError(f"the server ended at once: {self.log.read_text()[-2000:]}")
         raise AssertionError(f"the server was not ready in time: {self.log.read_text()[-2000:]}")
 
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=10, verify=NO_TLS)
+
     def post(self, body: bytes, **headers: str) -> httpx.Response:
         return httpx.post(self.url + WEBHOOK, content=body, headers=headers, timeout=10, verify=NO_TLS)
 

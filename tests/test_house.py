@@ -49,6 +49,7 @@ LAYERS = (
         "byte_cache",
         "content_encoding",
         "crew",
+        "database_url",
         "disk",
         "fair_queue",
         "gaps",

@@ -35,7 +35,7 @@ async def test_a_thousand_who_ask_cause_one_transaction_a_second(
     app: Callboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(app.database, monkeypatch)
-    readiness = Readiness(app.database)
+    readiness = Readiness(app.watch)
     assert all(await asyncio.gather(*(readiness.can_write() for _ in range(1000))))
     assert await readiness.can_write()
     assert asked.count == 1
@@ -47,7 +47,7 @@ async def test_a_writer_that_hangs_is_asked_once_and_everybody_is_answered_in_ti
     monkeypatch.setattr("dashboard.web.readiness.PATIENCE_SECONDS", 0.1)
     asked = Asked(app.database, monkeypatch)
     asked.may_answer.clear()
-    readiness = Readiness(app.database)
+    readiness = Readiness(app.watch)
     began = time.monotonic()
     for _ in range(3):
         assert not any(await asyncio.gather(*(readiness.can_write() for _ in range(50))))
@@ -61,7 +61,7 @@ async def test_a_bad_answer_is_not_kept(app: Callboard, monkeypatch: pytest.Monk
     async def refuse(_: object) -> None:
         raise OSError
 
-    readiness = Readiness(app.database)
+    readiness = Readiness(app.watch)
     with monkeypatch.context() as broken:
         broken.setattr(app.database, "write", refuse)
         assert not await readiness.can_write()

@@ -18,13 +18,15 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import Pool
 from sqlmodel import Session
 
 from dashboard.crew import Crew
 from dashboard.database import postgres, sqlite
+from dashboard.database.errors import Kind as Kind
+from dashboard.database.errors import is_away as is_away
+from dashboard.database.errors import kind_of_failure as kind_of_failure
 from dashboard.logs import kind_of as kind_of
 
 T = TypeVar("T")
@@ -41,16 +43,6 @@ WRITE_SECONDS = 3.5
 """How long a write may take before its thread and connection are given up: by then nobody waits for it any more."""
 READ_SECONDS = 10.0
 _FOLD_SECONDS = 5.0
-
-
-def is_away(problem: BaseException) -> bool:
-    """Whether a failure is the storage's (locked, full, gone, frozen), not the data's: worth trying again as it is."""
-    if isinstance(problem, PoolTimeout | InterfaceError | OSError):
-        return True
-    if isinstance(problem, OperationalError):
-        # psycopg counts "too large for PostgreSQL" (class 54) as operational; tried again it would end the same.
-        return not (getattr(problem.orig, "sqlstate", None) or "").startswith("54")
-    return isinstance(problem, DBAPIError) and problem.connection_invalidated
 
 
 def table_bytes(session: Session) -> dict[str, int]:
@@ -73,6 +65,7 @@ class Database:
         # PostgreSQL's, those that write (True) apart from those that read.
         self._lines: dict[bool, WeakSet[postgres.Line]] = {True: WeakSet(), False: WeakSet()}
         self._old_pools: list[Pool] = []
+        self._server = postgres.Server(self.url)
         self._read_engine = self._engine(writes=False)
         self._write_engine = self._engine(writes=True)
         self._readers = Crew("read", READERS, patience=read_seconds, start_over=partial(self._start_over, writes=False))
@@ -85,7 +78,17 @@ class Database:
     @property
     def place(self) -> str:
         """Where the data is, fit to be shown: no password."""
-        return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        if self.is_sqlite:
+            return str(self.url.database)
+        # The options after the "?" can hold a password, too.
+        listed = self.url.query.get("host", "")
+        host = self.url.host or (listed if isinstance(listed, str) else ",".join(listed))
+        return f"postgresql://{host}{f':{self.url.port}' if self.url.port else ''}/{self.url.database or ''}"
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler such as PgBouncer stands before PostgreSQL; known from the first connection on."""
+        return self._server.is_pooled
 
     @property
     def folder(self) -> Path | None:
@@ -153,17 +156,18 @@ class Database:
 
     async def next_change(self) -> None:
         """Wait until something may have been written, by this process or another; never longer than LOOK_SECONDS."""
-        if not self.is_sqlite and self._listener is None:
+        polls = self.is_sqlite or self.is_pooled
+        if not polls and self._listener is None:
             self._listen()
         until = time.monotonic() + LOOK_SECONDS
         while time.monotonic() < until:
             try:
                 # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event, and the
                 # server then waited for ever for its tailer to end.
-                async with asyncio.timeout(_POLL_SECONDS if self.is_sqlite else LOOK_SECONDS):
+                async with asyncio.timeout(_POLL_SECONDS if polls else LOOK_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
-                if not self.is_sqlite or not await self._another_wrote():
+                if not polls or not await self._another_wrote():
                     continue
             break
         self._changed.clear()
@@ -191,10 +195,12 @@ class Database:
         if self.is_sqlite:
             return sqlite.engine_of(self.url, writes=writes, connections=connections)
         opened = self._lines[writes].add
-        return postgres.engine_of(self.url, writes=writes, connections=connections, opened=opened)
+        return postgres.engine_of(self.url, self._server, writes=writes, connections=connections, opened=opened)
 
     def _start_over(self, *, writes: bool) -> None:
         """Let go of every connection of these threads: one of them stands still, and its thread was left behind."""
+        # Those of the other threads may lead to the same server: each is checked before its next use.
+        self._server.leave()
         postgres.hang_up(list(self._lines[writes]))
         engine = self._write_engine if writes else self._read_engine
         self._old_pools.append(engine.pool)
@@ -204,6 +210,8 @@ class Database:
             pool.dispose()
 
     async def _another_wrote(self) -> bool:
+        if not self.is_sqlite:
+            return True  # a pooler hands on no news: the question whether there is any is as dear as the look itself
         # `data_version` tells one connection of the commits of others: asked of the only connection that writes here,
         # it speaks of other processes alone.
         try:
@@ -220,7 +228,7 @@ class Database:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._changed.set)
 
-        listen = partial(postgres.listen, self.url, wake, self._closing)
+        listen = partial(postgres.listen, self.url, self._server, wake, self._closing)
         self._listener = Thread(target=listen, name="listen", daemon=True)
         self._listener.start()
 

@@ -13,9 +13,13 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import create_engine
 
 from dashboard.database.clock import CHANNEL
+from dashboard.database.errors import CannotUse, Kind, kind_of_failure
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,10 +27,142 @@ if TYPE_CHECKING:
     Line = psycopg.Connection[Any]
 
 
-def engine_of(url: URL, *, writes: bool, connections: int, opened: Callable[[Line], None]) -> Engine:
+# Without these a line that breaks in mid-write would leave the clock's row locked until TCP gives up, hours later.
+_LIMITS = {"statement_timeout": "3s", "lock_timeout": "3s", "synchronous_commit": "on", "TimeZone": "UTC"}
+_WRITER_LIMITS = {"idle_in_transaction_session_timeout": "5s"}
+_CONNECT_SECONDS = 2
+_LOOK = """SELECT current_setting('server_encoding'), pg_is_in_recovery(),
+    current_setting('transaction_read_only') = 'on', pg_backend_pid(), current_setting('statement_timeout')"""
+
+POOLER_OPTIONS = (
+    "The pooler in front of the database refuses the options= of DASHBOARD_DATABASE_URL. Remove them from the address, "
+    "set them with ALTER ROLE … SET …, or set `ignore_startup_parameters = options` in pgbouncer.ini."
+)
+STANDBY = (
+    "PostgreSQL is a standby (pg_is_in_recovery), so nothing can be stored. Promote it, point the name in "
+    "DASHBOARD_DATABASE_URL at the primary, or list all servers there, such as postgresql://user@host1,host2/database."
+)
+READ_ONLY = (
+    "PostgreSQL takes no writes: default_transaction_read_only is on. Set it off for the server, the database and the "
+    "role: ALTER SYSTEM, ALTER DATABASE, ALTER ROLE … RESET default_transaction_read_only."
+)
+
+
+def wrong_encoding(encoding: str) -> str:
+    """Why a database of this encoding is refused, and how to make one that is not."""
+    return (
+        f"Its encoding is {encoding}, and reports need UTF-8 (Hindi, Tamil, emoji). Create another database: "
+        "CREATE DATABASE callboard ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0; "
+        "and name it in DASHBOARD_DATABASE_URL."
+    )
+
+
+class Server:
+    """How connections to one address are made and checked, for writing, reading and listening alike.
+
+    The address may lead to another server from one moment to the next: a name that moves at a failover, several hosts,
+    a pooler.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._first = 0
+        self.generation = 0
+        """Goes up when a connection met a server that cannot write: every older connection may lead to it."""
+        self.is_pooled = False
+        """Whether a pooler stands between: settings then last for a transaction, and LISTEN hears nothing."""
+
+    def leave(self) -> None:
+        """Replace every open connection before it is used again."""
+        self.generation += 1
+
+    def connect(self, options: dict[str, Any], *, writes: bool, opened: Callable[[Line], None]) -> Line:
+        """A checked connection; `options` as psycopg takes them. Raises psycopg.Error, CannotUse."""
+        limits = _LIMITS | (_WRITER_LIMITS if writes else {})
+        line = self._dial(options, limits, writes=writes)
+        # Before the first question: it is hung up from outside where a server answers nothing.
+        opened(line)
+        try:
+            self._check(line, writes=writes)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def begin(self, connection: Connection, *, writes: bool) -> None:
+        """Through a pooler each transaction may run in another session, so it brings its settings with it."""
+        if self.is_pooled:
+            limits = _LIMITS | (_WRITER_LIMITS if writes else {})
+            settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
+            connection.exec_driver_sql(f"SELECT {settings}")
+
+    def _dial(self, options: dict[str, Any], limits: dict[str, str], *, writes: bool) -> Line:
+        import psycopg
+
+        hosts = _hosts_of(options)
+        # UTF8 here outranks PGCLIENTENCODING, the role's and the database's client_encoding.
+        options = options | self._order(hosts, writes=writes) | {"client_encoding": "UTF8"}
+        given = str(options.pop("options", ""))
+        ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
+        try:
+            line = psycopg.connect(**options, options=given if self.is_pooled else f"{given} {ours}".strip())
+        except psycopg.OperationalError as problem:
+            if "startup parameter" not in str(problem):
+                raise
+            if given:
+                raise CannotUse(POOLER_OPTIONS, Kind.FATAL) from problem
+            self.is_pooled = True
+            line = psycopg.connect(**options)
+        self._first = next((place for place, end in enumerate(hosts) if end == _end_of(line)), 0)
+        return line
+
+    def _order(self, hosts: list[tuple[str, str]], *, writes: bool) -> dict[str, Any]:
+        """Of several hosts, begin with the one that took the last connection.
+
+        After a connection that failed the next one comes first: hosts that answer nothing take so long each that the
+        last ones of the list would never be reached.
+        """
+        if len(hosts) == 1:
+            return {"target_session_attrs": "any"}
+        first, self._first = self._first % len(hosts), self._first + 1
+        turned = hosts[first:] + hosts[:first]
+        return {
+            "host": ",".join(host for host, _ in turned),
+            "port": ",".join(port for _, port in turned),
+            "target_session_attrs": "read-write" if writes else "primary",
+        }
+
+    def _check(self, line: Line, *, writes: bool) -> None:
+        found = line.execute(_LOOK).fetchone()
+        line.rollback()
+        assert found is not None
+        encoding, is_standby, is_read_only, pid, timeout = found
+        if encoding != "UTF8":
+            raise CannotUse(wrong_encoding(encoding), Kind.FATAL)
+        # Reads, too: a standby lags behind, and a page after a 200 would lack the call.
+        if is_standby:
+            raise CannotUse(STANDBY)
+        if writes and is_read_only:
+            raise CannotUse(READ_ONLY)
+        if pid != line.info.backend_pid or timeout != _LIMITS["statement_timeout"]:
+            self.is_pooled = True
+        if self.is_pooled:
+            # A prepared statement belongs to one session of the server's, the next transaction may run in another.
+            line.prepare_threshold = None
+
+
+def _hosts_of(options: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every host with its port, as libpq pairs them: one port holds for all."""
+    hosts, ports = (str(options.get(name) or "").split(",") for name in ("host", "port"))
+    return list(zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=False))
+
+
+def _end_of(line: Line) -> tuple[str, str]:
+    return line.info.host, str(line.info.port)
+
+
+def engine_of(url: URL, server: Server, *, writes: bool, connections: int, opened: Callable[[Line], None]) -> Engine:
     """`opened` hears of every connection that is made."""
-    # A line that breaks in mid-write would leave the clock's row locked until TCP gives up, hours later.
-    idle = " -c idle_in_transaction_session_timeout=5000" if writes else ""
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -35,19 +171,31 @@ def engine_of(url: URL, *, writes: bool, connections: int, opened: Callable[[Lin
         pool_timeout=2,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
-        connect_args={
-            "connect_timeout": 2,
-            "tcp_user_timeout": 3000,
-            "options": "-c statement_timeout=3000 -c lock_timeout=3000 -c synchronous_commit=on -c timezone=UTC" + idle,
-        },
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": 3000},
     )
 
     @event.listens_for(engine, "do_connect")
-    def connect(dialect: Any, _record: object, args: Any, options: Any) -> Any:
+    def connect(_dialect: object, record: ConnectionPoolEntry, _args: object, options: dict[str, Any]) -> Line:
         # Not at "connect": SQLAlchemy asks the server a few things before that, and can wait for ever there too.
-        connection = dialect.connect(*args, **options)
-        opened(connection)
-        return connection
+        line = server.connect(options, writes=writes, opened=opened)
+        # Now, not before: it has just been checked.
+        record.info["generation"] = server.generation
+        return line
+
+    @event.listens_for(engine, "checkout")
+    def look_again(_connection: object, record: ConnectionPoolEntry, _: object) -> None:
+        if record.info["generation"] != server.generation:
+            raise DisconnectionError
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        server.begin(connection, writes=writes)
+
+    @event.listens_for(engine, "handle_error")
+    def drop(context: ExceptionContext) -> None:
+        if context.connection is not None and kind_of_failure(context.original_exception) is Kind.WRONG_NODE:
+            context.is_disconnect = True
+            server.leave()
 
     return engine
 
@@ -73,19 +221,27 @@ def wait_long(connection: Connection, seconds: int) -> None:
     connection.execute(text(f"SELECT set_config('lock_timeout', '{seconds}s', true)"))
 
 
-def listen(url: URL, heard: Callable[[], None], closing: Event) -> None:
-    """Call `heard` whenever somebody tells of news, until `closing`; a database that is away is tried again."""
+def listen(url: URL, server: Server, heard: Callable[[], None], closing: Event) -> None:
+    """Call `heard` whenever somebody tells of news, until `closing`; a database that is away is tried again.
+
+    Ends where a pooler stands between: it hands on no notification, and its session would listen for everybody.
+    """
     import psycopg
 
-    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    while not closing.is_set():
+    _, options = url.get_dialect()().create_connect_args(url)
+    while not (closing.is_set() or server.is_pooled):
         try:
-            with psycopg.connect(conninfo, autocommit=True, connect_timeout=2) as connection:
+            generation = server.generation
+            made = server.connect({**options, "connect_timeout": _CONNECT_SECONDS}, writes=False, opened=lambda _: None)
+            with made as connection:
+                if server.is_pooled:
+                    return
+                connection.autocommit = True
                 connection.execute(f"LISTEN {CHANNEL}")
-                while not closing.is_set():
+                while not closing.is_set() and generation == server.generation:
                     for _ in connection.notifies(timeout=0.25, stop_after=1):
                         heard()
-        except psycopg.Error:
+        except (psycopg.Error, OSError):
             # The database restarts or is gone: the regular look carries on alone until it is back.
             closing.wait(1.0)
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlmodel import Session, create_engine
+
+from dashboard.database.errors import Kind, kind_of_failure
 
 LOCK_WAIT_SECONDS = 1
 UPGRADE_WAIT_SECONDS = 30
@@ -74,7 +77,14 @@ def engine_of(url: URL, *, writes: bool, connections: int) -> Engine:
         # another writer was quicker (276 of 300 when measured); IMMEDIATE waits its turn instead.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    event.listen(engine, "handle_error", _drop)
     return engine
+
+
+def _drop(context: ExceptionContext) -> None:
+    # A connection that was opened while the file could not be written to stays read-only until it is closed.
+    if kind_of_failure(context.original_exception) is Kind.WRONG_NODE:
+        context.is_disconnect = True
 
 
 def _make_for_its_owner(path: str) -> None:

@@ -13,7 +13,10 @@ from sqlmodel import Session
 
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import head_of
+from dashboard.database.errors import CannotUse
+from dashboard.database_url import sqlite_file
 from dashboard.doctor.finding import Finding, bad, doubt, good
+from dashboard.doctor.storing import check_storing
 from dashboard.migrations import is_known, newer_schema, newest_revision, revision_of
 from dashboard.settings import Settings
 from dashboard.store import condition
@@ -28,7 +31,7 @@ _LOOK_BACK = 200
 
 
 def check_tables(settings: Settings) -> Iterator[Finding]:
-    """Reads, and never writes: a server may be running beside it."""
+    """Changes nothing, but commits one write that puts back what is there. A server may be running beside it."""
     try:
         database = Database(settings.database_url) if _is_there(settings.database_url) else None
     except OSError as problem:
@@ -42,7 +45,13 @@ def check_tables(settings: Settings) -> Iterator[Finding]:
         yield _revision(database, found, newest)
         yield from _of_sqlite(database) if database.is_sqlite else _of_postgres(database)
         if found == newest:
-            yield from _zone(database, settings)
+            if missing := database.read_now(condition.missing_parts):
+                yield _missing(database, missing)
+            else:
+                yield from check_storing(database)
+                yield from _zone(database, settings)
+    except CannotUse as problem:
+        yield bad(f"The database {database.place} cannot be used. {problem}")
     except (SQLAlchemyError, OSError) as problem:
         advice = (
             "If it is damaged, keep it as it is, and put a backup back: `.venv/bin/python -m dashboard restore FILE`."
@@ -59,8 +68,8 @@ def check_tables(settings: Settings) -> Iterator[Finding]:
 
 def _is_there(url: str) -> bool:
     """Whether there is something to ask: SQLite would make an empty file."""
-    scheme, _, path = url.partition(":///")
-    return scheme != "sqlite" or Path(path.partition("?")[0]).exists()
+    file = sqlite_file(url)
+    return file is None or file.exists()
 
 
 def _revision(database: Database, found: str | None, newest: str) -> Finding:
@@ -73,6 +82,13 @@ def _revision(database: Database, found: str | None, newest: str) -> Finding:
     return doubt(
         f"The tables of {database.place} are at {found}, those of this version at {newest}. "
         "`.venv/bin/python -m dashboard serve` brings them up to date."
+    )
+
+
+def _missing(database: Database, missing: list[str]) -> Finding:
+    return bad(
+        f"{database.place} lacks {', '.join(missing)}, which its revision has: something other than Callboard has "
+        "changed it, or a copy is incomplete. Restore a backup."
     )
 
 
@@ -109,6 +125,8 @@ def _of_postgres(database: Database) -> Iterator[Finding]:
         yield bad(f"PostgreSQL is {version}; Callboard needs 13 or newer. Upgrade it.")
     else:
         yield good(f"PostgreSQL is {version}.")
+    if database.is_pooled:
+        yield good("A pooler stands before it: each transaction brings its settings with it.")
     seconds = database.read_now(condition.seconds_to_answer)
     words = f"It answers in {seconds * 1000:.1f} ms"
     if seconds > SLOW_SECONDS:

@@ -19,6 +19,7 @@ from sqlmodel import Session
 from dashboard.database import Database
 from dashboard.database.clock import GivenOut, begin_epoch, given_out
 from dashboard.database.sqlite import damage_of, is_in_use
+from dashboard.database_url import sqlite_url
 from dashboard.disk import sync_folder
 from dashboard.migrations import NewerSchema, migrate
 from dashboard.recordings.keep import Keep
@@ -89,7 +90,7 @@ def _say_discarded(settings: Settings, place: Path) -> None:
     folder = settings.data_folder / "recordings"
     if not folder.exists() or not _is_of(settings.data_folder, place):
         return
-    database = Database(f"sqlite:///{place}")
+    database = Database(sqlite_url(place))
     try:
         count = sum(database.write_now(partial(discard_unknown, files=names)) for names in Keep(folder).names())
     except (SQLAlchemyError, OSError) as problem:
@@ -147,7 +148,7 @@ def _replaced(place: Path) -> GivenOut | None:
     """What the database that is there has given out; None if there is none, or it is damaged and may not know."""
     if not place.exists():
         return None
-    before = Database(f"sqlite:///{place}")
+    before = Database(sqlite_url(place))
     try:
         return None if before.read_now(damage_of) else before.read_now(given_out)
     except SQLAlchemyError:
@@ -159,7 +160,7 @@ def _replaced(place: Path) -> GivenOut | None:
 
 def _make_ready(file: Path, part: Path, replaced: GivenOut | None) -> None:
     """Check it, bring its tables up to date, begin its new epoch; all of that on the disk. Raises CannotRun."""
-    database = Database(f"sqlite:///{part}")
+    database = Database(sqlite_url(part))
     try:
         if problem := database.read_now(_problem):
             raise CannotRun(f"{file} cannot be restored: {problem}. Nothing was changed; try an older backup.")

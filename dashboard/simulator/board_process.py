@@ -14,6 +14,7 @@ from typing import TextIO
 
 import httpx
 
+from dashboard.database_url import sqlite_url
 from dashboard.simulator.board import Refused
 
 SERVE = (sys.executable, "-m", "dashboard", "serve")
@@ -93,7 +94,7 @@ def _environment(address: str, folder: Path, recording_host: str) -> dict[str, s
     return kept | {
         "DASHBOARD_BIND": address,
         "DASHBOARD_DATA": str(folder),
-        "DASHBOARD_DATABASE_URL": f"sqlite:///{folder / 'callboard.db'}",
+        "DASHBOARD_DATABASE_URL": sqlite_url(folder / "callboard.db"),
         "DASHBOARD_RECORDING_HOSTS": recording_host,
         "DASHBOARD_DISK": "kept",  # for as long as the demo lasts
     }

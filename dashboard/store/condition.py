@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import text
-from sqlmodel import Session
+from sqlalchemy import inspect, text
+from sqlmodel import Session, SQLModel
+
+import dashboard.models  # noqa: F401  (the tables register themselves)
 
 _TIMES = 5
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def sqlite_faults(session: Session) -> list[str]:
@@ -39,3 +42,45 @@ def seconds_to_answer(session: Session) -> float:
         connection.execute(text("SELECT 1")).scalar_one()
         took.append(time.monotonic() - began)
     return min(took)
+
+
+def missing_parts(session: Session) -> list[str]:
+    """Tables, and columns as `table.column`, that this version has and the database lacks."""
+    found = inspect(session.connection())
+    there = set(found.get_table_names())
+    missing = []
+    for table in SQLModel.metadata.sorted_tables:
+        if table.name not in there:
+            missing.append(table.name)
+            continue
+        columns = {column["name"] for column in found.get_columns(table.name)}
+        missing += [f"{table.name}.{column.name}" for column in table.columns if column.name not in columns]
+    return missing
+
+
+def rewrite_clock(session: Session) -> None:
+    """A write that changes nothing: committed, it shows that others can be."""
+    session.connection().execute(text("UPDATE clock SET seq = seq"))
+
+
+def postgres_role(session: Session) -> str:
+    return str(session.connection().execute(text("SELECT quote_ident(current_user)")).scalar_one())
+
+
+def tables_without_rights(session: Session) -> list[str]:
+    """Tables and sequences of the board that this role of PostgreSQL's may not write to."""
+    connection = session.connection()
+    asked = " AND ".join(f"has_table_privilege(quote_ident(:name), '{right}')" for right in _RIGHTS)
+    names = [table.name for table in SQLModel.metadata.sorted_tables]
+    tables = [name for name in names if not connection.execute(text(f"SELECT {asked}"), {"name": name}).scalar_one()]
+    sequences = text(
+        "SELECT sequencename FROM pg_sequences WHERE schemaname = current_schema() "
+        "AND NOT has_sequence_privilege(quote_ident(sequencename), 'USAGE') ORDER BY 1"
+    )
+    return tables + list(connection.execute(sequences).scalars())
+
+
+def asynchronous_standbys(session: Session) -> int:
+    """How many standbys may lack the last commits; 0 where commits wait for one."""
+    counted = "SELECT count(*) FROM pg_stat_replication WHERE current_setting('synchronous_standby_names') = ''"
+    return int(session.connection().execute(text(counted)).scalar_one())

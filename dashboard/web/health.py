@@ -20,9 +20,9 @@ async def healthz() -> Response:
 @blueprint.get("/readyz")
 @open_to(Who.ANYBODY)
 async def readyz() -> Response:
-    """Ready: the writer gets its lock, the disk has room, no part has ended, and the index is loaded."""
+    """Ready: a write commits, the disk has room, no part has ended, and the index is loaded."""
     if not await board().readiness.can_write():
-        return _say(503, "the writer cannot get at the database")
+        return _say(503, "nothing can be stored in the database; `python -m dashboard doctor` says why")
     if board().reserve.is_short():
         return _say(503, "the disk is nearly full: reports are refused until there is room")
     if board().ended:

@@ -1,13 +1,11 @@
-"""Whether the writer gets at the database: asked once for all who want to know, and not again within a second."""
+"""Whether a write commits: tried once for all who want to know, and not again within a second."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from dashboard.database import Database
+from dashboard.watch import Watch
 
 PATIENCE_SECONDS = 2.0
 # Whoever watches, or a stranger who asks a thousand times a second, causes one small transaction a second.
@@ -17,8 +15,8 @@ KEPT_SECONDS = 1.0
 class Readiness:
     """The last answer of one process's writer, and the question that is on its way, if one is."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
         self._asking: asyncio.Task[None] | None = None
         self._good_until = -math.inf
 
@@ -34,9 +32,6 @@ class Readiness:
         return loop.time() < self._good_until
 
     async def _ask(self) -> None:
-        try:
-            await self._database.write(lambda session: session.connection())
-        except (SQLAlchemyError, OSError):
-            self._good_until = -math.inf
-        else:
-            self._good_until = asyncio.get_running_loop().time() + KEPT_SECONDS
+        # A transaction that writes nothing succeeds on a standby, and on a file system that has become read-only.
+        could_store = await self._watch.beat()
+        self._good_until = asyncio.get_running_loop().time() + KEPT_SECONDS if could_store else -math.inf

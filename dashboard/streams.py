@@ -68,6 +68,7 @@ class _Page:
     day: date
     beats: int
     visit: Visit
+    epoch: str
     cursor: int = 0
     figures_version: int = -1
     figures: bytes = b""
@@ -123,7 +124,7 @@ class Streams:
         if view is None:
             view = self._views[wanted, is_masked] = View(wanted, is_masked)
         visit = visit or Visit()
-        page = _Page(view, day or self.feed.today, self.feed.beats, visit)
+        page = _Page(view, day or self.feed.today, self.feed.beats, visit, self.feed.epoch)
         with self.counted("board"):
             yield sse_comment()
             is_of_this_life = epoch in ("", self.feed.epoch)
@@ -254,7 +255,7 @@ class Streams:
         chunk = self._news_at_hand(page)
         if chunk is not None:
             return chunk
-        if self._is_of_another_day(page) or page.cursor >= self.feed.ring.start:
+        if self._is_outdated(page) or page.cursor >= self.feed.ring.start:
             return None
         rows, upto = await self._database.read(partial(news_since, seq=page.cursor, most=MOST_TO_CATCH_UP))
         if len(rows) == MOST_TO_CATCH_UP:
@@ -266,7 +267,7 @@ class Streams:
 
     def _news_at_hand(self, page: _Page) -> bytes | None:
         """As `_news`, from what memory holds; None if that is not enough, or the page should load anew."""
-        if self._is_of_another_day(page):
+        if self._is_outdated(page):
             return None
         chunk = b""
         if page.cursor < self.feed.head:
@@ -289,8 +290,9 @@ class Streams:
             chunk += sse_frame(self._draw.replacing("#notices", page.notices))
         return chunk
 
-    def _is_of_another_day(self, page: _Page) -> bool:
-        return page.day != self.feed.today and bool(page.view.wanted.period)
+    def _is_outdated(self, page: _Page) -> bool:
+        """Whether the page was drawn on another day, where that matters, or of another life of the database."""
+        return page.epoch != self.feed.epoch or (page.day != self.feed.today and bool(page.view.wanted.period))
 
     def _batch_since(self, view: View, cursor: int) -> bytes | None:
         """The rows after a cursor, up to the head, as bytes; None if the ring lacks some or they are too many."""

@@ -49,7 +49,7 @@ bench: ## measure speed and memory beside peers
 faults: ## make every fault the board should survive, 12 minutes; LONG=1 takes the full numbers, ARGS=NAME one of them
 	@bin/setup requirements-dev.txt
 	@bin/setup requirements-bench.txt
-	@CHROMIUM=$$(bin/find-chromium) $(VENV)/bin/python -m bench.faults $(ARGS)
+	@CHROMIUM=$$(bin/find-chromium) PGBOUNCER=$$(bin/find-pgbouncer) $(VENV)/bin/python -m bench.faults $(ARGS)
 
 matrix: ## run the suite on several interpreters: PYTHONS="/path/python3.12 /path/python3.13"
 	@bin/matrix $(PYTHONS)

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from dashboard import notices
 from dashboard.callkaro.vocabulary import INBOUND_TYPE
 from dashboard.database import Database, kind_of
-from dashboard.database.clock import epoch_of, head_of
+from dashboard.database.clock import epoch_of, go_on_after, head_of
 from dashboard.figures import Usual
 from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
@@ -56,9 +56,9 @@ _COUNTED = CallFilter(figure=("calls",))
 _Heard = tuple[int | None, Trouble | None, list[Newcomer]]
 
 
-def _news_since(session: Session, seq: int, now: datetime) -> tuple[tuple[list[CallRow | Gone], int], _Heard]:
-    """What changed after a number, and what was heard since: of one moment, in one transaction."""
-    return news_since(session, seq, _CHUNK), _heard_since(session, seq, seq, now)
+def _news_since(session: Session, seq: int, now: datetime) -> tuple[tuple[list[CallRow | Gone], int], _Heard, str]:
+    """What changed after a number, what was heard since, and in which epoch: of one moment, in one transaction."""
+    return news_since(session, seq, _CHUNK), _heard_since(session, seq, seq, now), epoch_of(session)
 
 
 def _heard_since(session: Session, seq: int, newcomers_after: int, now: datetime) -> _Heard:
@@ -167,7 +167,10 @@ class Feed:
     async def look(self) -> None:
         """Take in everything the table has beyond the head."""
         while True:
-            (rows, head), heard = await self._database.read(partial(_news_since, seq=self.head, now=self.now))
+            (rows, head), heard, epoch = await self._database.read(partial(_news_since, seq=self.head, now=self.now))
+            if epoch != self.epoch or head < self.head:
+                await self._begin_again(epoch)
+                return
             if head > self.head:
                 if any(isinstance(row, Gone) for row in rows):
                     # What was erased may have stood in a notice, too.
@@ -240,15 +243,28 @@ class Feed:
     def notices_for(self, wanted: CallFilter) -> str:
         return self.notices_within if wanted.scope else self.notices
 
+    async def _begin_again(self, epoch: str) -> None:
+        """The database is another one than this process knows: restored, or without its last commits after a failover.
+
+        What those commits brought is in the index and on pages, and their numbers would be given out a second time.
+        """
+        log.warning("the database is not the one that was read before: its calls are read again, and pages load anew")
+        if epoch == self.epoch:
+            await self._database.write(partial(go_on_after, seen=self.head))
+        await self._load()
+        self._announce()
+
     async def _load(self) -> None:
         await fill_person_column(self._database, self._region)
-        self.epoch = await self._database.read(epoch_of)
+        epoch = await self._database.read(epoch_of)
         head = await self._database.read(head_of)
-        last_id = 0
+        last_id, index = 0, Index(self._draw.timezone)
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
-            self.index.load(facts)
+            index.load(facts)
             last_id = facts[-1].id
-        self.head = self.ring.start = head
+        # All at once: until here, pages are served with what was known before.
+        self.index, self.epoch, self.head, self.ring, self._newcomers = index, epoch, head, Ring(), []
+        self.ring.start = head
         back = max(0, head - _LOOK_BACK)
         self._hear(*await self._database.read(partial(_heard_since, seq=back, newcomers_after=0, now=self.now)))
         # What changed while the chunks were read comes in the ordinary way.

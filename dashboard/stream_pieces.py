@@ -34,7 +34,7 @@ class Pieces:
         self._draw = draw
         self.shared: ByteCache[int] = ByteCache(SHARED_BYTES)
         """By view and cursor: under load nearly all pages are equally far, and get the very same bytes."""
-        self._shared_head = 0
+        self._shared_at = ("", 0)
         self._turns = FairQueue(at_once=2, each=1)
 
     def at_hand(self, page: Page, most: int) -> Piece | None:
@@ -64,8 +64,10 @@ class Pieces:
 
     def _shared(self, page: Page) -> Piece | None:
         """What another page of this view got from the same cursor on, as long as nothing has changed since."""
-        if self._shared_head != self._feed.head:
-            self._shared_head = self._feed.head
+        # The epoch too: after a failover another database may be at the same number.
+        now = (self._feed.epoch, self._feed.head)
+        if self._shared_at != now:
+            self._shared_at = now
             self.shared.clear()
         return self.shared.get(page.view.number, page.cursor)
 

@@ -46,6 +46,8 @@ class Page:
     beats: int
     visit: Visit
     who: str
+    epoch: str
+    """Of the database from which the page was drawn."""
     cursor: int = 0
     figures: bytes = b""
     outside: bytes = b""

@@ -88,7 +88,7 @@ class Streams:
         """
         with self.counted("board"), self._viewed(wanted, is_masked) as view:
             visit = visit or Visit()
-            page = Page(view, day or self.feed.today, self.feed.beats, visit, who)
+            page = Page(view, day or self.feed.today, self.feed.beats, visit, who, self.feed.epoch)
             yield sse_comment()
             is_of_this_life = epoch in ("", self.feed.epoch)
             if cursor is None or not (is_of_this_life and await self._has_been_given_out(cursor)):
@@ -269,7 +269,7 @@ class Streams:
             chunk = self._news_at_hand(page, _MOST_AT_ONCE)
             if chunk is not None:
                 return chunk
-            if self._is_of_another_day(page):
+            if self._is_outdated(page):
                 return None
             piece = await self.pieces.next(page)
             if piece is None:
@@ -283,7 +283,7 @@ class Streams:
 
         None if that is not enough, if it is more than `most` changes or a piece, or if the page should load anew.
         """
-        if self._is_of_another_day(page):
+        if self._is_outdated(page):
             return None
         chunk = b""
         if page.cursor < self.feed.head:
@@ -306,8 +306,9 @@ class Streams:
             chunk += sse_frame(self._draw.replacing("#notices", page.notices))
         return chunk
 
-    def _is_of_another_day(self, page: Page) -> bool:
-        return page.day != self.feed.today and bool(page.view.wanted.period)
+    def _is_outdated(self, page: Page) -> bool:
+        """Whether the page was drawn on another day, where that matters, or from another epoch of the database."""
+        return page.epoch != self.feed.epoch or (page.day != self.feed.today and bool(page.view.wanted.period))
 
     def _redraw(self, view: View) -> None:
         """Draw a view's figures as they are now, and hand them to its pages."""

@@ -30,11 +30,7 @@ class PgBouncer:
     """Every database of the server, on a port of its own; each transaction may run in another session."""
 
     def __init__(self, server: PostgresServer, **settings: str) -> None:
-        program = os.environ.get("PGBOUNCER", "")
-        if not program:
-            raise RuntimeError(
-                "PGBOUNCER names no PgBouncer: bin/find-pgbouncer says what to install; make test sets it."
-            )
+        program = pgbouncer_path()
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="callboard-pgbouncer-"))
         self._log = self._folder / "log"
@@ -47,6 +43,8 @@ class PgBouncer:
             # More than one, so that a transaction does get another session than the one before.
             "min_pool_size": "3",
             "server_round_robin": "1",
+            # Its 15 s would be how long reports are refused after a restart of the server behind it.
+            "server_login_retry": "1",
         } | settings
         lines = [
             "[databases]",

@@ -23,6 +23,7 @@ NAMES = {
     "kills": "kill -9 under load",
     "syscalls": "the Nth sync, write, open fails; a sync before every 2xx",
     "storage": "disk full, locked, PostgreSQL away or frozen, no descriptors",
+    "failover": "PostgreSQL fails over, is read-only, pooled or not UTF-8; a disk turns read-only",
     "deploys": "restarts with the socket handed over",
     "copies": "every call five times at once",
     "pages": "many open pages, and all of them coming back at once",

@@ -43,17 +43,15 @@ Fault = Callable[[], AbstractContextManager[None]]
 def measure(run: Run) -> None:
     _disk(run)
     board = new_board(run.place("storage-locked"))
-    with _started(board):
+    with started(board):
         for seconds in (1, 3, 10):
-            _weather(
-                run, board, f"database locked by another process for {seconds} s", partial(_locked, board), seconds
-            )
+            weather(run, board, f"database locked by another process for {seconds} s", partial(_locked, board), seconds)
     _descriptors(run)
     _postgres(run)
 
 
 @contextmanager
-def _started(board: RunningBoard) -> Iterator[None]:
+def started(board: RunningBoard) -> Iterator[None]:
     try:
         board.start()
         yield
@@ -61,7 +59,7 @@ def _started(board: RunningBoard) -> Iterator[None]:
         board.end()
 
 
-def _weather(
+def weather(
     run: Run,
     board: RunningBoard,
     what: str,
@@ -126,8 +124,8 @@ def _disk(run: Run) -> None:
             return
         mounted.callback(subprocess.run, ["umount", str(folder)], check=False)
         board = _on_disk(new_board(run.place("storage-disk-log")), folder)
-        with _started(board):
-            _weather(run, board, what, partial(_full, folder), run.choose(6.0, 20.0))
+        with started(board):
+            weather(run, board, what, partial(_full, folder), run.choose(6.0, 20.0))
 
 
 def _on_disk(board: RunningBoard, folder: Path) -> RunningBoard:
@@ -152,15 +150,15 @@ def _full(folder: Path) -> Iterator[None]:
 
 def _descriptors(run: Run) -> None:
     board = new_board(run.place("storage-descriptors"))
-    with _started(board):
+    with started(board):
         seconds = run.choose(6.0, 20.0)
         what = f"{2 * DESCRIPTORS} pages where {DESCRIPTORS} descriptors are all, reports on new connections"
-        _weather(run, board, what, partial(_crowded, board, PAGE), seconds, is_felt=False)
+        weather(run, board, what, partial(_crowded, board, PAGE), seconds, is_felt=False)
         silent = partial(_crowded, board, b"")
         what = f"descriptors gone ({DESCRIPTORS}, taken by silent connections), reports on open connections"
-        _weather(run, board, what, silent, seconds, stays=4, is_felt=False)
+        weather(run, board, what, silent, seconds, stays=4, is_felt=False)
         what = "descriptors gone, reports on new connections"
-        _weather(run, board, what, silent, seconds, all_answered=False, is_felt=False)
+        weather(run, board, what, silent, seconds, all_answered=False, is_felt=False)
 
 
 @contextmanager
@@ -194,8 +192,8 @@ def _postgres(run: Run) -> None:
         ):
             name = f"storage-{what.split()[1]}"
             board = new_board(run.place(name), DASHBOARD_DATABASE_URL=server.new_database())
-            with _started(board):
-                _weather(run, board, f"{what}, {seconds:.0f} s", fault, seconds)
+            with started(board):
+                weather(run, board, f"{what}, {seconds:.0f} s", fault, seconds)
     finally:
         server.close()
 

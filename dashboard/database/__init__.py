@@ -24,6 +24,7 @@ from sqlmodel import Session
 
 from dashboard.crew import Crew
 from dashboard.database import postgres, sqlite
+from dashboard.database.clock import LAST_SEEN
 from dashboard.database.errors import Kind as Kind
 from dashboard.database.errors import is_away as is_away
 from dashboard.database.errors import kind_of_failure as kind_of_failure
@@ -66,6 +67,7 @@ class Database:
         self._lines: dict[bool, WeakSet[postgres.Line]] = {True: WeakSet(), False: WeakSet()}
         self._old_pools: list[Pool] = []
         self._server = postgres.Server(self.url)
+        self._last_seen = 0
         self._read_engine = self._engine(writes=False)
         self._write_engine = self._engine(writes=True)
         self._readers = Crew("read", READERS, patience=read_seconds, start_over=partial(self._start_over, writes=False))
@@ -113,8 +115,12 @@ class Database:
             return fn(session)
 
     def write_now(self, fn: Callable[[Session], T]) -> T:
-        with Session(self._write_engine, expire_on_commit=False) as session, session.begin():
-            return fn(session)
+        info = {LAST_SEEN: self._last_seen}
+        with Session(self._write_engine, expire_on_commit=False, info=info) as session:
+            with session.begin():
+                result = fn(session)
+            self._last_seen = session.info[LAST_SEEN]
+        return result
 
     @contextmanager
     def upgrade(self, lock: int) -> Iterator[Connection]:

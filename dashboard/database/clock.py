@@ -20,6 +20,8 @@ _EPOCH = select(_clock.c.epoch)
 _GIVEN_OUT = select(_clock.c.seq, _clock.c.call_id)
 # SQLite has no such lock and needs none: its writes begin one after the other.
 _HOLD = _HEAD.with_for_update()
+# Under which key a session knows the last number that its process has seen committed.
+LAST_SEEN = "last_seen"
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
@@ -31,9 +33,20 @@ def tick(session: Session, numbers: int) -> int:
     """
     connection = session.connection()
     last: int = connection.execute(_TICK, {"numbers": numbers}).scalar_one()
+    if last - numbers < session.info.get(LAST_SEEN, 0):
+        # The database has lost its last commits, as at a failover to a standby that lagged: their numbers are in use.
+        begin_epoch(session, None)
+        last = connection.execute(_TICK, {"numbers": numbers}).scalar_one()
+    session.info[LAST_SEEN] = last
     if connection.dialect.name == "postgresql":
         connection.execute(_NOTIFY)
     return last - numbers + 1
+
+
+def go_on_after(session: Session, seen: int) -> None:
+    """Begin an epoch where the clock is behind a number that was seen: the database has lost its last commits."""
+    session.info[LAST_SEEN] = max(seen, session.info.get(LAST_SEEN, 0))
+    tick(session, 0)
 
 
 def hold_clock(session: Session) -> None:

@@ -58,10 +58,12 @@ async def follow_inbox(
 
     `cursor` is the number of the last report the page has, or any later one; None is one that cannot be read.
     """
-    beats, has_looked = feed.beats, False
+    beats, has_looked, epoch = feed.beats, False, feed.epoch
     yield sse_comment()
     while not (feed.closing or visitor.has_ended):
         moved = feed.moved
+        if feed.epoch != epoch:
+            cursor, epoch = None, feed.epoch
         if not has_looked or cursor is None or feed.head > cursor:
             rows, cursor = await _news(feed, database, wanted, cursor)
             has_looked = True

@@ -17,7 +17,7 @@ LAYERS = (
     ("__main__",),
     ("app",),
     ("doctor",),
-    ("connect", "forward_command", "safekeeping", "simulator", "users"),
+    ("connect", "forward_command", "recordings_command", "safekeeping", "simulator", "users"),
     ("web",),
     ("erasure", "tokens"),
     ("accounts", "archive", "forward", "intake", "streams", "upkeep", "watch"),
@@ -40,7 +40,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("targets",),
+    ("credentials", "targets"),
     (
         "crew",
         "disk",

@@ -1,5 +1,5 @@
-"""The command line: serve · demo · connect · doctor · simulate · migrate · user · token · import · forward · rebuild ·
-backup · restore · prune · erase."""
+"""The command line: serve · demo · connect · doctor · simulate · migrate · user · token · import · forward ·
+recordings · rebuild · backup · restore · prune · erase."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from dashboard.database.errors import CannotUse
 from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.import_command import add_import_arguments, import_file
 from dashboard.migrations import NewerSchema, NotCopied, migrate
+from dashboard.recordings_command import add_recordings_arguments, recordings
 from dashboard.safekeeping.backup import add_backup_arguments, backup
 from dashboard.safekeeping.prune import add_erase_arguments, add_prune_arguments, erase_person, prune
 from dashboard.safekeeping.rebuild import add_rebuild_arguments, rebuild
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     add_forward_arguments(command("forward", "How the targets stand that reports are handed on to.", _forward))
+    add_recordings_arguments(
+        command("recordings", "The recordings that are not kept, and why; fetch them again.", _recordings)
+    )
     add_rebuild_arguments(command("rebuild", "Tell every call anew from the reports in the inbox; ids stay.", _rebuild))
     add_backup_arguments(command("backup", "Copy the database into one file, while the board runs.", _backup))
     add_restore_arguments(command("restore", "Put a backup in place of the database, while no board runs.", _restore))
@@ -260,6 +264,10 @@ def _token(options: argparse.Namespace) -> int:
 def _forward(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
     return forward(options, partial(_open, settings), settings.timezone)
+
+
+def _recordings(options: argparse.Namespace) -> int:
+    return recordings(options, partial(_open, Settings.from_env()))
 
 
 def _demo(options: argparse.Namespace) -> int:

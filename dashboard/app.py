@@ -23,6 +23,7 @@ from dashboard.memory import Memory
 from dashboard.migrations import migrate
 from dashboard.notices import Notice, Target, short_of_room
 from dashboard.recordings.keep import Keep
+from dashboard.recordings.outcomes import Access
 from dashboard.render import Renderer
 from dashboard.settings import Settings
 from dashboard.store.accounts import has_accounts
@@ -111,7 +112,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         region=region,
     )
     app.streams = Streams(app.feed, app.database, app.draw)
-    app.archive = Archive(app.database, app.keep, settings.recording_hosts)
+    access = Access(settings.recording_hosts, settings.recording_credentials, settings.recording_max_bytes)
+    app.archive = Archive(app.database, app.keep, access)
     app.upkeep = Upkeep(app.database, app.keep, settings.retention, now_micros)
     app.forward = Forward(
         app.database,

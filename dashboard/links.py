@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import idna
 
-MAX_LENGTH = 2048
+MAX_LENGTH = 16 * 1024
+"""Signed addresses with a session's token are longer than 2,048 characters, and browsers take far longer ones."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _URL = re.compile(
@@ -32,6 +33,10 @@ _ENDS_IN_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 # What a browser leaves as it is. "%" is among it: a signed address must keep its %2F.
 _KEPT = "/?:@!$&'()*+,;=%[]~"
+
+
+class BadAddress(ValueError):
+    """The text is no web address; the message says why, as the end of a sentence, and quotes none of it."""
 
 
 class Url(NamedTuple):
@@ -54,28 +59,57 @@ class Url(NamedTuple):
             return self.bracketed_host
         return f"{self.bracketed_host}:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://{self.authority}"
+
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.target}" + (f"#{self.fragment}" if self.fragment else "")
+        return f"{self.origin}{self.target}" + (f"#{self.fragment}" if self.fragment else "")
 
 
 def parse_url(text: str) -> Url | None:
     """None for everything that is not plainly an http(s) address with a host, whatever else it may be."""
-    if len(text) > MAX_LENGTH or text != text.strip() or _FORBIDDEN.search(text):
+    try:
+        return read_url(text)
+    except BadAddress:
         return None
+
+
+def read_url(text: str) -> Url:
+    """The address in its parts. Raises BadAddress."""
+    if len(text) > MAX_LENGTH:
+        raise BadAddress(f"is longer than {MAX_LENGTH:,} characters")
+    if text != text.strip() or _FORBIDDEN.search(text):
+        raise BadAddress("has a blank around it, a backslash or a control character in it")
     parts = _URL.fullmatch(text)
     if parts is None:
-        return None
+        raise BadAddress(_objection(text))
     scheme = parts["scheme"].lower()
     host = _ipv6(parts["v6"]) if parts["v6"] else _host(parts["name"])
     port = int(parts["port"] or DEFAULT_PORTS[scheme])
-    if host is None or not 0 < port < 65536:
-        return None
+    if host is None:
+        raise BadAddress("has a host that is neither a name nor an IP address in its usual form")
+    if not 0 < port < 65536:
+        raise BadAddress("has a port that does not exist")
     target = quote(parts["path"] or "/", safe=_KEPT)
     if parts["query"] is not None:
         target += "?" + quote(parts["query"], safe=_KEPT)
     url = Url(scheme, host, port, target, quote(parts["fragment"] or "", safe=_KEPT))
     # Percent signs make text longer; measured again, so that what came out always goes in.
-    return url if len(str(url)) <= MAX_LENGTH else None
+    if len(str(url)) > MAX_LENGTH:
+        raise BadAddress(f"is longer than {MAX_LENGTH:,} characters once its letters are written as %XX")
+    return url
+
+
+def _objection(text: str) -> str:
+    """Why a text of harmless characters is no address."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in DEFAULT_PORTS:
+        return "does not begin with http:// or https://"
+    if "@" in re.split(r"[/?#]", rest, maxsplit=1)[0]:
+        return "has a user name or password before its host"
+    return "has no host that can be read"
 
 
 def safe_url(text: str) -> str | None:

@@ -122,7 +122,11 @@ class Call(SQLModel, table=True):
 
 
 class Recording(SQLModel, table=True):
-    """The audio of a call: where the platform has it, and how far we are with keeping it."""
+    """The audio of a call: where the platform has it, and how far we are with keeping it.
+
+    `problem` says for people how the last attempt went, `cause` for the board what would have to change
+    (`recordings/outcomes.py`). `codec` is FFmpeg's name; empty for what an earlier version has kept.
+    """
 
     call_id: int = big(primary_key=True, autoincrement=False)
     url: str = text()
@@ -133,6 +137,8 @@ class Recording(SQLModel, table=True):
     content_type: str = text()
     size: int = Field(default=0, sa_column=Column(BIG, nullable=False, server_default="0"))
     problem: str = text()
+    cause: str = text()
+    codec: str = text()
 
     __table_args__ = (Index("recording_due", "state", "due_at"),)
 

@@ -7,13 +7,14 @@ lose disks.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dashboard.credentials import BadCredentials, Credential, read_credentials
 from dashboard.database_url import BadUrl, postgres_url, sqlite_file, sqlite_url
 from dashboard.disk import MIB
 from dashboard.env_file import BadSetting as BadSetting
@@ -26,6 +27,8 @@ from dashboard.public_url import BadPublicUrl, read_public_url
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
 from dashboard.targets import BadTargets, Target, read_targets
+
+T = TypeVar("T")
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
@@ -56,6 +59,8 @@ class Settings:
     reject_unknown_events: bool = False
     data_folder: Path = Path("data")
     recording_hosts: tuple[str, ...] = ()
+    recording_credentials: tuple[Credential, ...] = field(default=(), repr=False)
+    recording_max_bytes: int = 100 * MIB
     forward_targets: tuple[Target, ...] = ()
     forward_hosts: tuple[str, ...] = ()
     indian_grouping: bool = True
@@ -110,6 +115,7 @@ class Settings:
         )
         _refuse_lost_file(env, database_url)
         forward_hosts = _hosts(env, "DASHBOARD_FORWARD_HOSTS")
+        recording_hosts = _hosts(env, "DASHBOARD_RECORDING_HOSTS")
         return cls(
             database_url=database_url,
             bind=bind,
@@ -123,8 +129,10 @@ class Settings:
             timezone=_zone(env, "DASHBOARD_TIMEZONE", source.key),
             reject_unknown_events=_choice(env, "DASHBOARD_UNKNOWN_EVENTS", "accept", "reject") == "reject",
             data_folder=data_folder,
-            recording_hosts=_hosts(env, "DASHBOARD_RECORDING_HOSTS"),
-            forward_targets=_targets(env, forward_hosts),
+            recording_hosts=recording_hosts,
+            recording_credentials=_parsed(env, "DASHBOARD_RECORDING_AUTH", read_credentials, recording_hosts),
+            recording_max_bytes=_mib(env, "DASHBOARD_RECORDING_MAX_MIB", "100", 1),
+            forward_targets=_parsed(env, "DASHBOARD_FORWARD_TO", read_targets, forward_hosts),
             forward_hosts=forward_hosts,
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
             phone_region=_phone_region(env),
@@ -134,7 +142,7 @@ class Settings:
             retention=_retention(env),
             metrics_token=_metrics_token(env),
             log=_choice(env, "DASHBOARD_LOG", "text", "json"),
-            disk_reserve=_disk_reserve(env),
+            disk_reserve=_mib(env, "DASHBOARD_DISK_RESERVE", "64", 0),
         )
 
 
@@ -232,10 +240,12 @@ def _metrics_token(env: Mapping[str, str]) -> str:
     return token
 
 
-def _disk_reserve(env: Mapping[str, str]) -> int:
-    text = env.get("DASHBOARD_DISK_RESERVE", "") or "64"
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
-        raise BadSetting(f"DASHBOARD_DISK_RESERVE must be a number of MiB, such as 64, or 0 for none, not {text!r}.")
+def _mib(env: Mapping[str, str], name: str, default: str, least: int) -> int:
+    """A number of MiB, in bytes."""
+    text = env.get(name, "") or default
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER and int(text) >= least):
+        none = ", or 0 for none" if least == 0 else ""
+        raise BadSetting(f"{name} must be a number of MiB, such as {default}{none}, not {text!r}.")
     return int(text) * MIB
 
 
@@ -328,8 +338,9 @@ def _hosts(env: Mapping[str, str], setting: str) -> tuple[str, ...]:
     return hosts
 
 
-def _targets(env: Mapping[str, str], private_hosts: Sequence[str]) -> tuple[Target, ...]:
+def _parsed(env: Mapping[str, str], name: str, read: Callable[[str, Sequence[str]], T], hosts: Sequence[str]) -> T:
+    """What `read` makes of a secret setting; `hosts` may be called on inside a network."""
     try:
-        return read_targets(_secret(env, "DASHBOARD_FORWARD_TO"), private_hosts)
-    except BadTargets as problem:
-        raise BadSetting(f"DASHBOARD_FORWARD_TO: {problem}.") from None
+        return read(_secret(env, name), hosts)
+    except (BadTargets, BadCredentials) as problem:
+        raise BadSetting(f"{name}: {problem}.") from None

@@ -8,9 +8,11 @@ import math
 import ssl
 import wave
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple, Self
+
+from dashboard.recordings.keep import Keep, Kept
 
 # One frame of MPEG-1 Layer III, 128 kbit/s at 44.1 kHz, is 417 bytes; one of zeros is silence.
 MP3 = (b"\xff\xfb\x90\x00" + bytes(413)) * 8
@@ -31,6 +33,14 @@ def wav(seconds: float = 0.1, rate: int = 8000) -> bytes:
 class Request(NamedTuple):
     target: str
     headers: dict[str, str]
+
+
+async def put(keep: Keep, chunks: AsyncIterator[bytes]) -> Kept:
+    """Keep these bytes, as a fetch does."""
+    async with keep.incoming() as incoming:
+        async for chunk in chunks:
+            await incoming.write(chunk)
+        return await incoming.keep()
 
 
 Answer = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
@@ -115,6 +125,24 @@ def audio(body: bytes = MP3, content_type: str = "audio/mpeg", length: int | Non
 
 def status(code: int, body: bytes = b"<h1>No</h1>") -> Answer:
     return sends(head(code, Content_Type="text/html", Content_Length=len(body)), body)
+
+
+def later(seconds: str, code: int = 503) -> Answer:
+    return sends(head(code, Retry_After=seconds, Content_Length=0))
+
+
+def encoded(body: bytes, encoding: str) -> Answer:
+    """What was packed already, or claims to be."""
+    return sends(head(Content_Type="audio/mpeg", Content_Encoding=encoding, Content_Length=len(body)), body)
+
+
+def only_if(name: str, value: str, answer: Answer, otherwise: Answer) -> Answer:
+    """`answer` for requests with this header, `otherwise` for all others."""
+
+    async def choose(request: Request, writer: asyncio.StreamWriter) -> None:
+        await (answer if request.headers.get(name) == value else otherwise)(request, writer)
+
+    return choose
 
 
 def redirect(location: str, code: int = 302) -> Answer:

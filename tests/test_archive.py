@@ -17,6 +17,7 @@ from dashboard.archive import AT_ONCE, Archive
 from dashboard.database import Database
 from dashboard.migrations import migrate
 from dashboard.recordings.keep import Keep
+from dashboard.recordings.outcomes import Access
 from dashboard.settings import Settings
 from tests.recording_host import MP3, Answer, RecordingHost, Request, audio, status
 from tests.reports import WEBHOOK, report
@@ -30,7 +31,7 @@ CEILING = 15.0
 async def archiving(database: Database, folder: Path, host: RecordingHost) -> AsyncIterator[Keep]:
     """An archive at work, which must still be at work in the end."""
     keep = Keep(folder, low_water=0)
-    running = asyncio.create_task(Archive(database, keep, (host.pair,)).run())
+    running = asyncio.create_task(Archive(database, keep, Access((host.pair,))).run())
     yield keep
     assert not running.done()
     running.cancel()
@@ -103,8 +104,8 @@ async def test_a_recording_that_is_not_there_yet_is_waited_for(database: Databas
 
 
 async def test_what_can_never_be_fetched_is_given_up_at_once(database: Database, tmp_path: Path) -> None:
-    async with RecordingHost({"/page": audio(b"<html>" * 100, "text/html")}) as host:
-        want(database, host.url("/page"), "ftp://one.example/a.mp3", "http://10.0.0.1/a.mp3", "nonsense")
+    async with RecordingHost({"/gone": status(410)}) as host:
+        want(database, host.url("/gone"), "ftp://one.example/a.mp3", "http://10.0.0.1/a.mp3", "nonsense")
         async with archiving(database, tmp_path / "keep", host):
             found = await until(database, all_are("failed"))
     assert all(row["problem"] for row in found)

@@ -17,7 +17,7 @@ LAYERS = (
     ("__main__",),
     ("app",),
     ("doctor",),
-    ("connect", "forward_command", "import_command", "simulator", "users"),
+    ("connect", "forward_command", "import_command", "recordings_command", "simulator", "users"),
     ("safekeeping",),
     ("web",),
     ("erasure", "tokens"),
@@ -43,7 +43,7 @@ LAYERS = (
     ("server",),
     ("connections",),
     ("models", "settings", "sse", "zones"),
-    ("env_file", "memory", "public_url", "targets"),
+    ("credentials", "env_file", "memory", "public_url", "targets"),
     (
         "account_names",
         "byte_cache",

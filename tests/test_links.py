@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.links import MAX_LENGTH, host_of, parse_url, safe_url
+from dashboard.links import MAX_LENGTH, BadAddress, host_of, parse_url, read_url, safe_url
 
 SAFE = {
     "https://example.com/recording.mp3": "https://example.com/recording.mp3",
@@ -105,7 +105,7 @@ UNSAFE = (
     "http://1.2.3.4.5/",
     "http://\uff11\uff12\uff17.1/",
     "https://example.com/" + "a" * MAX_LENGTH,
-    "https://example.com/" + "ब" * 300,
+    "https://example.com/" + "ब" * 2000,
 )
 
 
@@ -130,6 +130,33 @@ def test_anything_else_stays_text(written: str) -> None:
 )
 def test_the_host_beside_a_link_is_the_one_that_will_be_called(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+def test_a_signed_address_of_many_thousand_characters_is_an_address() -> None:
+    signed = "https://bucket.example/a.mp3?X-Amz-Security-Token=" + "a1%2F" * 3000
+    assert len(signed) > 15_000
+    assert safe_url(signed) == signed
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("https://example.com/" + "a" * MAX_LENGTH, "is longer than 16,384 characters"),
+        ("https://example.com/" + "ब" * 2000, "is longer than 16,384 characters once its letters are written as %XX"),
+        ("ftp://example.com/", "does not begin with http:// or https://"),
+        ("recording.mp3", "does not begin with http:// or https://"),
+        ("https://user:secret@example.com/", "has a user name or password before its host"),
+        ("https://example.com/a b\n", "has a blank around it, a backslash or a control character in it"),
+        ("https://", "has no host that can be read"),
+        ("https:///a@b", "has no host that can be read"),
+        ("https://example.com:0/", "has a port that does not exist"),
+        ("http://127.1/", "has a host that is neither a name nor an IP address in its usual form"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_the_true_reason(written: str, reason: str) -> None:
+    with pytest.raises(BadAddress) as refused:
+        read_url(written)
+    assert str(refused.value) == reason
 
 
 SCRAPS = (

@@ -20,6 +20,7 @@ from dashboard.roles import VIEWER, Rights
 from dashboard.store.recordings import claim_due, note_failed, note_kept, want_recordings
 from dashboard.web.parts import Callboard
 from dashboard.web.static_files import serve_static
+from tests.recording_host import put
 from tests.reports import DOCUMENTED, WEBHOOK, report
 from tests.signed_in import browser_of
 from tests.stored import INDIA
@@ -352,7 +353,7 @@ async def player(app: Callboard) -> Client:
     async def chunks() -> AsyncIterator[bytes]:
         yield AUDIO
 
-    kept = await app.keep.put(chunks())
+    kept = await put(app.keep, chunks())
     await app.database.write(partial(want_recordings, urls={1: "https://example.com/a.mp3"}))
     [claimed] = await app.database.write(partial(claim_due, most=1))
     await app.database.write(

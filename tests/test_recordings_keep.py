@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dashboard.recordings.keep import GIB, DiskLow, Keep, _Draft
 from tests.full_disk import files_end_at
+from tests.recording_host import put
 
 AUDIO = b"\xff\xfb\x90\x00" * 1000
 
@@ -35,7 +36,7 @@ def keep(tmp_path: Path) -> Keep:
 
 
 async def test_a_recording_is_kept_under_the_hash_of_its_bytes(keep: Keep) -> None:
-    kept = await keep.put(chunks(AUDIO[:7], AUDIO[7:]))
+    kept = await put(keep, chunks(AUDIO[:7], AUDIO[7:]))
     name = hashlib.sha256(AUDIO).hexdigest()
     assert kept == (name, len(AUDIO))
     assert keep.path(name).relative_to(keep.folder) == Path(name[:2], name)
@@ -44,7 +45,7 @@ async def test_a_recording_is_kept_under_the_hash_of_its_bytes(keep: Keep) -> No
 
 
 async def test_nobody_else_on_the_machine_may_read_a_recording(keep: Keep) -> None:
-    kept = await keep.put(chunks(AUDIO))
+    kept = await put(keep, chunks(AUDIO))
     path = keep.path(kept.name)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -52,7 +53,7 @@ async def test_nobody_else_on_the_machine_may_read_a_recording(keep: Keep) -> No
 
 
 async def test_the_same_recording_from_two_calls_is_kept_once(keep: Keep) -> None:
-    first, second = await asyncio.gather(keep.put(chunks(AUDIO)), keep.put(chunks(AUDIO)))
+    first, second = await asyncio.gather(put(keep, chunks(AUDIO)), put(keep, chunks(AUDIO)))
     assert first == second
     assert len(files(keep)) == 1
 
@@ -63,7 +64,7 @@ async def test_a_symlink_in_the_place_of_a_recording_is_replaced_and_not_followe
     place = keep.path(hashlib.sha256(AUDIO).hexdigest())
     place.parent.mkdir()
     place.symlink_to(victim)
-    await keep.put(chunks(AUDIO))
+    await put(keep, chunks(AUDIO))
     assert victim.read_text() == "untouched"
     assert not place.is_symlink()
 
@@ -75,7 +76,7 @@ async def test_the_bytes_and_both_folders_are_synced_before_a_recording_counts_a
     monkeypatch.setattr(
         "os.fsync", lambda descriptor: synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
     )
-    kept = await keep.put(chunks(AUDIO))
+    kept = await put(keep, chunks(AUDIO))
     assert synced[0].endswith(".part")
     assert synced[1:] == [str(keep.path(kept.name).parent), str(keep.folder)]
 
@@ -86,14 +87,14 @@ async def test_a_source_that_breaks_off_leaves_nothing(keep: Keep) -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await keep.put(broken())
+        await put(keep, broken())
     assert files(keep) == []
 
 
 async def test_a_low_disk_keeps_no_recording_and_says_what_to_do(tmp_path: Path) -> None:
     keep = Keep(tmp_path, low_water=2**62)
     with pytest.raises(DiskLow, match=r"MiB left and 4,398,046,511,104 MiB are kept free .* Free some space"):
-        await keep.put(chunks(AUDIO))
+        await put(keep, chunks(AUDIO))
     assert files(keep) == []
 
 
@@ -107,7 +108,7 @@ async def test_a_disk_that_runs_low_halfway_stops_the_recording(tmp_path: Path) 
 
     keep = Shrinking(tmp_path, low_water=0)
     with pytest.raises(DiskLow):
-        await keep.put(chunks(*[AUDIO] * 5))
+        await put(keep, chunks(*[AUDIO] * 5))
     assert files(keep) == []
 
 
@@ -135,7 +136,7 @@ def test_by_default_a_twentieth_of_a_small_disk_and_one_gib_of_a_large_one_stay_
 
 async def test_a_write_that_fails_leaves_nothing(keep: Keep) -> None:
     with files_end_at(8 * len(AUDIO)), pytest.raises(OSError, match="File too large"):
-        await keep.put(chunks(*[AUDIO] * 20))
+        await put(keep, chunks(*[AUDIO] * 20))
     assert files(keep) == []
 
 
@@ -157,7 +158,7 @@ async def test_a_recording_cancelled_while_its_thread_is_at_work_leaves_nothing(
 
     monkeypatch.setattr(Keep, "check_room", stand_still)
     monkeypatch.setattr(_Draft, "discard", give_up)
-    task = asyncio.create_task(keep.put(chunks(AUDIO)))
+    task = asyncio.create_task(put(keep, chunks(AUDIO)))
     assert await asyncio.to_thread(at_work.wait, 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -178,12 +179,13 @@ async def test_a_crash_in_the_middle_leaves_a_file_that_the_next_start_sweeps_aw
 import asyncio, os, sys
 from pathlib import Path
 from dashboard.recordings.keep import Keep
+from tests.recording_host import put
 
 async def audio():
     yield b"x" * 100_000
     os._exit(9)
 
-asyncio.run(Keep(Path(sys.argv[1]), low_water=0).put(audio()))
+asyncio.run(put(Keep(Path(sys.argv[1]), low_water=0), audio()))
 """
     died = await asyncio.create_subprocess_exec(sys.executable, "-c", crash, keep.folder, cwd=Path(__file__).parents[1])
     assert await died.wait() == 9
@@ -200,8 +202,8 @@ async def test_a_sweep_touches_neither_kept_recordings_nor_one_that_is_coming_in
         swept.append(await keep.sweep())
         yield AUDIO
 
-    await keep.put(chunks(AUDIO))
-    kept = await keep.put(swept_in_the_middle())
+    await put(keep, chunks(AUDIO))
+    kept = await put(keep, swept_in_the_middle())
     assert swept == [0]
     assert keep.path(kept.name).read_bytes() == AUDIO * 2
     assert await keep.sweep() == 0
@@ -209,7 +211,7 @@ async def test_a_sweep_touches_neither_kept_recordings_nor_one_that_is_coming_in
 
 
 async def test_a_removed_recording_is_gone_and_removing_it_again_is_no_error(keep: Keep) -> None:
-    kept = await keep.put(chunks(AUDIO))
+    kept = await put(keep, chunks(AUDIO))
     assert not await keep.remove(kept.name, rest_seconds=60)
     assert keep.path(kept.name).exists()
     assert await keep.remove(kept.name)

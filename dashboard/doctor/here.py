@@ -23,6 +23,7 @@ def check_here(settings: Settings) -> Iterator[Finding]:
     yield from data_folder(settings.data_folder)
     yield from disk(settings)
     yield from secrets(settings)
+    yield from recording_credentials(settings)
     yield from descriptors()
     yield good(
         f"Telephone numbers without a country code are read as numbers of {settings.phone_region} "
@@ -106,6 +107,13 @@ def secrets(settings: Settings) -> Iterator[Finding]:
         yield good("There is one webhook secret, and it is long enough.")
     elif len(set(settings.webhook_secrets)) < len(settings.webhook_secrets):
         yield doubt("DASHBOARD_WEBHOOK_SECRET holds the same secret twice. Take one out.")
+
+
+def recording_credentials(settings: Settings) -> Iterator[Finding]:
+    """Which hosts of recordings are sent a password or a token: where, never which."""
+    if found := settings.recording_credentials:
+        hosts = ", ".join(f"{each.origin} ({each.scheme})" for each in found)
+        yield good(f"DASHBOARD_RECORDING_AUTH is sent to {hosts}, and nowhere else.")
 
 
 def descriptors() -> Iterator[Finding]:

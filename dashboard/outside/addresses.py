@@ -52,7 +52,7 @@ def _is_public_6(address: IPv6Address) -> bool:
 
 def is_listed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:
     """Whether the operator named this very host and port; `localhost:9000` says nothing about `127.0.0.1:9000`."""
-    return _pair(host, port) in {pair.lower() for pair in allowed_hosts}
+    return pair(host, port) in {allowed.lower() for allowed in allowed_hosts}
 
 
 def port_objection(
@@ -67,7 +67,7 @@ def port_objection(
         return None
     return (
         f"Port {port} of {host} is not called on: only ports 80 and 443 are. "
-        f"If this host is meant, add {_pair(host, port)} to {setting}."
+        f"If this host is meant, add {pair(host, port)} to {setting}."
     )
 
 
@@ -82,9 +82,10 @@ def address_objection(
         return None
     return (
         f"{host} is not on the public internet, and nothing inside a network is called on. "
-        f"If this host is meant, add {_pair(host, port)} to {setting}."
+        f"If this host is meant, add {pair(host, port)} to {setting}."
     )
 
 
-def _pair(host: str, port: int) -> str:
+def pair(host: str, port: int) -> str:
+    """As the settings have it: host:port, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -20,7 +20,7 @@ import httpcore
 
 from dashboard.crew import Crew
 from dashboard.links import Url
-from dashboard.outside.addresses import address_objection
+from dashboard.outside.addresses import address_objection, pair
 
 with suppress(ImportError):
     # What httpcore waits with. Left to itself it is loaded in the midst of the first recording: the loop stood still
@@ -41,10 +41,10 @@ _look_ups = Crew("names", 6, patience=15.0, start_over=lambda: None)
 class Unreached(Exception):
     """No answer came, or none that was whole. The text may be shown: it names the host, and neither path nor query."""
 
-    def __init__(self, why: str, *, is_final: bool = False) -> None:
-        """`is_final`: another try would end the same way, unless a setting or a name server says something else."""
+    def __init__(self, why: str, *, unlisted: str = "") -> None:
+        """`unlisted`: the host:port that a setting would have to name; without it another try ends the same way."""
         super().__init__(why)
-        self.is_final = is_final
+        self.unlisted = unlisted
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -98,7 +98,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         if not addresses:
             raise Unreached(f"The name {host} is not known to the name servers. Check the address.")
         if objection := address_objection(host, port, addresses, self.allowed_hosts, self.setting):
-            raise Unreached(objection, is_final=True)
+            raise Unreached(objection, unlisted=pair(host, port))
         return addresses[:CALLED_ON]
 
 

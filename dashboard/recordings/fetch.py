@@ -1,4 +1,7 @@
-"""From the address in a report to a recording in the keep, past the guard. Knows no call, no database and no page."""
+"""Fetches a recording from the address in a report into the folder of recordings. Knows no call, database or page.
+
+What becomes of each answer is the table of `outcomes.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import cast
+from pathlib import Path
+from typing import NamedTuple, cast
 from urllib.parse import urljoin
 
 import httpcore
 
-from dashboard.links import Url, parse_url
-from dashboard.outside.addresses import USUAL_PORTS, port_objection
+from dashboard.credentials import credential_for
+from dashboard.links import BadAddress, Url, read_url
+from dashboard.outside.addresses import USUAL_PORTS, pair, port_objection
+from dashboard.outside.answer_encoding import BadEncoding, unpacked
 from dashboard.outside.client import (
     GuardedNetwork,
     Resolve,
@@ -26,67 +33,67 @@ from dashboard.outside.client import (
     told,
     usual_tls,
 )
-from dashboard.recordings.audio import HEAD_BYTES, audio_type
-from dashboard.recordings.keep import DiskLow, Keep
+from dashboard.outside.post import read_retry_after
+from dashboard.recordings.audio import TEXT_BYTES, media_type, text_kind
+from dashboard.recordings.decoder import Decoder, Sound
+from dashboard.recordings.keep import DiskLow, Incoming, Keep
+from dashboard.recordings.outcomes import (
+    ADDRESS,
+    DISK,
+    HOST,
+    NETWORK,
+    NOT_READY,
+    Access,
+    Answer,
+    Failed,
+    Fetched,
+    Missed,
+    Outcome,
+    Refused,
+    not_audio,
+    not_listed,
+    of_status,
+    too_large,
+)
 
 SETTING = "DASHBOARD_RECORDING_HOSTS"
-MIB = 1024**2
-PIECE = 256 * 1024  # bytes handed to the keep at once
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a stranger's server we put up with."""
+    """How long and how far a host is followed."""
 
     total_seconds: float = 60
     connect_seconds: float = 10
     silence_seconds: float = 15
     """longest wait for the first byte, and for each next one"""
-    max_bytes: int = 100 * MIB
     max_redirects: int = 5
     ports: Collection[int] = USUAL_PORTS
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """`name` in the keep, `size` in bytes, `type` as the bytes themselves say (audio/mpeg)."""
+class _Fetch(NamedTuple):
+    """What one fetch works with."""
 
-    name: str
-    size: int
-    type: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Another try would end the same way."""
-
-    why: str
+    access: Access
+    limits: Limits
+    pool: httpcore.AsyncConnectionPool
+    incoming: Incoming
 
 
-@dataclass(frozen=True)
-class Failed:
-    """Another try may go well."""
+class _Received(NamedTuple):
+    """Whose answer was written, and why it broke off, or ""."""
 
-    why: str
-
-
-Outcome = Fetched | Refused | Failed
-
-
-class _Ended(Exception):
-    """Leaves through httpcore and the keep from wherever the outcome became clear."""
-
-    def __init__(self, outcome: Refused | Failed) -> None:
-        super().__init__(outcome.why)
-        self.outcome = outcome
+    host: str
+    broke_off: str
 
 
 async def fetch_recording(
     url: str,
     *,
-    allowed_hosts: Collection[str],
+    access: Access,
     into: Keep,
+    decoder: Decoder,
     limits: Limits | None = None,
     resolve: Resolve = resolve_host,
     tls: ssl.SSLContext | None = None,
@@ -96,100 +103,121 @@ async def fetch_recording(
     `why` may be shown to people: it names the host, and neither path nor query.
     """
     limits = limits or Limits()
-    guarded = GuardedNetwork(resolve, allowed_hosts, SETTING)
+    network = GuardedNetwork(resolve, access.hosts, SETTING)
     try:
         await asyncio.to_thread(into.check_room)
         tls = tls or await asyncio.to_thread(usual_tls)
-        async with (
-            asyncio.timeout(limits.total_seconds),
-            httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=guarded) as pool,
-        ):
-            return await _follow(url, pool, allowed_hosts, into, limits)
-    except _Ended as ended:
-        return ended.outcome
-    except Unreached as problem:
-        return Refused(str(problem)) if problem.is_final else Failed(str(problem))
-    except TimeoutError:
-        return Failed(f"The recording did not arrive whole within {limits.total_seconds:g} seconds.")
+        async with into.incoming() as incoming:
+            async with httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=network) as pool:
+                received = await _download(url, _Fetch(access, limits, pool, incoming))
+            return await _judge(received, incoming, decoder)
+    except Missed as missed:
+        return missed.outcome
     except DiskLow as low:
-        return Failed(str(low))
+        return Failed(str(low), DISK)
     except OSError as problem:
-        return Failed(f"The recording could not be written: {problem.strerror}. Check the disk of the data folder.")
+        why = f"The recording could not be written: {problem.strerror}. Check the disk of the data folder."
+        return Failed(why, DISK)
 
 
-async def _follow(
-    text: str, pool: httpcore.AsyncConnectionPool, allowed_hosts: Collection[str], into: Keep, limits: Limits
-) -> Outcome:
+async def _download(url: str, fetch: _Fetch) -> _Received:
+    """Follow the address and write the answer's content. Raises Missed, DiskLow, OSError."""
+    try:
+        async with asyncio.timeout(fetch.limits.total_seconds):
+            return await _follow(url, fetch)
+    except TimeoutError:
+        why = f"The recording did not arrive whole within {fetch.limits.total_seconds:g} seconds."
+    except Unreached as problem:
+        if problem.unlisted:
+            raise Missed(not_listed(str(problem), problem.unlisted)) from None
+        why = str(problem)
+    if not fetch.incoming.size:
+        raise Missed(Failed(why, NETWORK))
+    return _Received("", why)
+
+
+async def _follow(text: str, fetch: _Fetch) -> _Received:
+    limits = fetch.limits
     for _ in range(limits.max_redirects + 1):
-        url = _checked(text, allowed_hosts, limits)
+        url = _checked(text, fetch.access, limits)
         times = {"connect_seconds": limits.connect_seconds, "silence_seconds": limits.silence_seconds}
         with told(url, **times):
-            async with pool.stream(
-                "GET", in_parts(url), headers=_headers(url), extensions=extensions(url, **times)
+            async with fetch.pool.stream(
+                "GET", in_parts(url), headers=_headers(url, fetch.access), extensions=extensions(url, **times)
             ) as response:
                 if response.status not in REDIRECTS:
-                    return await _take(response, url, into, limits)
+                    return await _receive(response, url, fetch)
                 text = _next_address(url, response)
-    return Failed(f"The recording's address led on more than {limits.max_redirects} times. Check it in a browser.")
+    why = f"The recording's address led on more than {limits.max_redirects} times. Check it in a browser."
+    raise Missed(Failed(why, NETWORK))
 
 
-def _checked(text: str, allowed_hosts: Collection[str], limits: Limits) -> Url:
-    url = parse_url(text)
-    if url is None:
-        raise _Ended(Refused("The recording's address is not an http or https address that can be fetched safely."))
-    if objection := port_objection(url.host, url.port, allowed_hosts, SETTING, limits.ports):
-        raise _Ended(Refused(objection))
+def _checked(text: str, access: Access, limits: Limits) -> Url:
+    try:
+        url = read_url(text)
+    except BadAddress as problem:
+        why = f"The recording's address {problem}, so it cannot be fetched."
+        raise Missed(Refused(why, ADDRESS)) from None
+    if objection := port_objection(url.host, url.port, access.hosts, SETTING, limits.ports):
+        raise Missed(not_listed(objection, pair(url.host, url.port)))
     return url
 
 
-async def _take(response: httpcore.Response, url: Url, into: Keep, limits: Limits) -> Fetched:
-    _check_answer(response, url, limits)
-    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_stream())) as body:
-        head = b""
-        async for chunk in body:
-            head += chunk
-            if len(head) >= HEAD_BYTES:
-                break
-        if not head:
-            raise _Ended(Failed(f"{url.host} sent an empty recording. It may not be ready yet."))
-        found = audio_type(head)
-        if found is None:
-            raise _Ended(Refused(f"What {url.host} sent is not a recording in a format that browsers play."))
-        async with aclosing(_pieces(head, body, url, limits)) as pieces:
-            kept = await into.put(pieces)
-    return Fetched(kept.name, kept.size, found)
-
-
-def _check_answer(response: httpcore.Response, url: Url, limits: Limits) -> None:
-    if response.status == HTTPStatus.GONE:
-        raise _Ended(Refused(f"{url.host} says that the recording is gone for good (410)."))
-    if response.status == HTTPStatus.NOT_FOUND:
-        raise _Ended(Failed(f"{url.host} does not have the recording (404). It may appear later."))
+async def _receive(response: httpcore.Response, url: Url, fetch: _Fetch) -> _Received:
+    """Write the content of the last answer, unpacked. Raises Missed."""
     if response.status != HTTPStatus.OK:
-        raise _Ended(Failed(f"{url.host} answered {response.status} instead of the recording."))
+        retry_after = read_retry_after(header(response, b"retry-after"), datetime.now(UTC))
+        raise Missed(of_status(Answer(url, response.status, retry_after), fetch.access))
     length = header(response, b"content-length")
-    if length.isdecimal() and int(length) > limits.max_bytes:
-        raise _too_large(url, limits)
+    if length.isdecimal() and int(length[:18]) > fetch.access.max_bytes:
+        raise Missed(too_large(url.host, int(length[:18]), fetch.access))
+    try:
+        content = unpacked(response.aiter_stream(), header(response, b"content-encoding"))
+        async with aclosing(cast("AsyncGenerator[bytes, None]", content)) as chunks:
+            return _Received(url.host, await _write(chunks, url, fetch))
+    except BadEncoding as problem:
+        raise Missed(Failed(f"{url.host} {problem}.", HOST)) from None
 
 
-async def _pieces(head: bytes, body: AsyncIterator[bytes], url: Url, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """The body in few large pieces, for each one costs the keep a thread. Raises once it exceeds the limit."""
-    size, waiting = len(head), bytearray(head)
-    async for chunk in body:
-        size += len(chunk)
-        if size > limits.max_bytes:
-            raise _too_large(url, limits)
-        waiting += chunk
-        if len(waiting) >= PIECE:
-            yield bytes(waiting)
-            waiting.clear()
-    yield bytes(waiting)
+async def _write(chunks: AsyncIterator[bytes], url: Url, fetch: _Fetch) -> str:
+    """Write the content as far as it is of use; gives why it broke off, or ""."""
+    incoming, is_text = fetch.incoming, False
+    try:
+        async for chunk in chunks:
+            if incoming.size + len(chunk) > fetch.access.max_bytes:
+                raise Missed(too_large(url.host, incoming.size + len(chunk), fetch.access))
+            is_first = incoming.size < TEXT_BYTES
+            await incoming.write(chunk)
+            is_text = is_first and incoming.size >= TEXT_BYTES and text_kind(incoming.head) is not None
+            if is_text:
+                break  # the rest of a page is of no use
+    except EOFError:
+        return f"{url.host} broke off before its answer was whole."
+    return ""
 
 
-def _too_large(url: Url, limits: Limits) -> _Ended:
-    return _Ended(
-        Refused(f"The recording at {url.host} is larger than {limits.max_bytes / MIB:,.0f} MiB and was not kept.")
-    )
+async def _judge(received: _Received, incoming: Incoming, decoder: Decoder) -> Outcome:
+    """Keep what has arrived if its beginning can be decoded. Raises OSError."""
+    if not incoming.size:
+        return Failed(f"{received.host} sent an empty recording. It may not be ready yet.", NOT_READY)
+    if (text := text_kind(incoming.head)) is not None and received.host:
+        return not_audio(received.host, text, "")
+    sound = await _examine(await incoming.path(), decoder)
+    if sound.problem:
+        # Half a file may be unreadable where the whole one is not.
+        cut_short = Failed(received.broke_off, NETWORK)
+        return cut_short if received.broke_off else not_audio(received.host, None, sound.problem)
+    kept = await incoming.keep()
+    cut_off = received.broke_off or ("The file announces more than it holds." if sound.is_cut else "")
+    return Fetched(kept.name, kept.size, media_type(sound.container), sound.codec, cut_off)
+
+
+async def _examine(path: Path, decoder: Decoder) -> Sound:
+    try:
+        return await decoder.examine(path)
+    except OSError as problem:
+        why = f"The process that decodes recordings could not be started: {problem.strerror}."
+        raise Missed(Failed(why, DISK)) from None
 
 
 def _next_address(url: Url, response: httpcore.Response) -> str:
@@ -199,11 +227,15 @@ def _next_address(url: Url, response: httpcore.Response) -> str:
         return ""  # which _checked() refuses
 
 
-def _headers(url: Url) -> list[tuple[str, str]]:
-    return [
+def _headers(url: Url, access: Access) -> list[tuple[str, str]]:
+    """A credential goes to its own scheme, host and port alone: a redirect to any other leaves it behind."""
+    headers = [
         ("Host", url.authority),
         ("User-Agent", "Callboard"),
-        ("Accept", "audio/*"),
+        # Some hosts answer 406 to audio/*.
+        ("Accept", "*/*"),
         ("Accept-Encoding", "identity"),
         ("Connection", "close"),
     ]
+    credential = credential_for(access.credentials, url)
+    return headers if credential is None else [*headers, ("Authorization", credential.header)]

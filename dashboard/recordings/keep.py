@@ -12,7 +12,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,6 +22,8 @@ from dashboard.disk import MIB, free_bytes, sync_folder
 GIB = 1024**3
 _NAME = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".part"
+_PIECE = 256 * 1024
+_HEAD_BYTES = 4096
 
 
 class DiskLow(Exception):
@@ -68,21 +71,16 @@ class Keep:
                 "so the recording was not kept. Free some space."
             )
 
-    async def put(self, chunks: AsyncIterable[bytes]) -> Kept:
-        """Keep these bytes and return once they are safe on the disk.
-
-        Raises DiskLow, OSError, and whatever `chunks` raises; nothing is left behind then.
-        """
+    @asynccontextmanager
+    async def incoming(self) -> AsyncIterator[Incoming]:
+        """A recording on its way to the disk; what is not kept by the end is removed. Raises DiskLow, OSError."""
         draft = _Draft(self)
         try:
             await asyncio.to_thread(draft.open)
-            async for chunk in chunks:
-                await asyncio.to_thread(draft.write, chunk)
-            return await asyncio.to_thread(draft.finish)
-        except BaseException:
+            yield Incoming(draft)
+        finally:
             # Shielded: a time limit cancels us here, and a cancelled job that still waits for a thread would never run.
             await asyncio.shield(asyncio.to_thread(draft.discard))
-            raise
 
     async def remove(self, name: str, *, rest_seconds: float = 0) -> bool:
         """Whether it is gone: one that was put here within so many seconds stays."""
@@ -103,8 +101,46 @@ class Keep:
         return sum(_remove_if_abandoned(path) for path in self.folder.glob(f"*{_UNFINISHED}"))
 
 
+class Incoming:
+    """One recording on its way to the disk. Every method raises DiskLow and OSError."""
+
+    def __init__(self, draft: _Draft) -> None:
+        self._draft = draft
+        self._waiting = bytearray()
+        self.head = b""
+        """The first few kilobytes."""
+        self.size = 0
+        """Bytes that were given so far."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Add some bytes; they go to the disk in large pieces, for each one costs a thread's turn."""
+        self.size += len(chunk)
+        self._waiting += chunk
+        if len(self.head) < _HEAD_BYTES:
+            self.head += chunk[: _HEAD_BYTES - len(self.head)]
+        if len(self._waiting) >= _PIECE:
+            await self._write_out()
+
+    async def path(self) -> Path:
+        """Where all that was given can be read."""
+        await self._write_out()
+        await asyncio.to_thread(self._draft.flush)
+        return self._draft.path
+
+    async def keep(self) -> Kept:
+        """Keep it under the name made of its bytes; back once it is safe on the disk."""
+        await self._write_out()
+        return await asyncio.to_thread(self._draft.finish)
+
+    async def _write_out(self) -> None:
+        piece = bytes(self._waiting)
+        self._waiting.clear()
+        if piece:
+            await asyncio.to_thread(self._draft.write, piece)
+
+
 class _Draft:
-    """One recording on its way to the disk; every method is called in a thread.
+    """The file of an incoming recording; every method is called in a thread.
 
     The lock is for cancellation, which leaves the thread of an awaited `to_thread()` running: discard() could find no
     file yet and open() make it afterwards, or it could close the file while finish() still uses its descriptor, which
@@ -137,6 +173,11 @@ class _Draft:
             self.file.write(chunk)
             self.digest.update(chunk)
             self.size += len(chunk)
+
+    def flush(self) -> None:
+        with self.lock:
+            assert self.file is not None
+            self.file.flush()
 
     def finish(self) -> Kept:
         with self.lock:

@@ -17,6 +17,7 @@ ADDED, DISABLED, ENABLED, PASSWORD_SET = "account added", "account disabled", "a
 SIGNED_OUT_ELSEWHERE = "signed out other browsers"
 RIGHTS_CHANGED = "role changed"
 RECORDING_OPENED, NUMBER_SHOWN = "recording opened", "number shown"
+RECORDING_RETRIED = "recording fetched again"
 REPORT_OPENED, REPLAYED = "report downloaded", "reports replayed"
 ERASED = "person erased"
 FORWARD_RETRIED, FORWARD_SKIPPED = "report sent again", "report not sent"

@@ -20,7 +20,7 @@ from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, table_of
 from dashboard.notices import Trouble
 from dashboard.phone_numbers import DEFAULT_REGION
-from dashboard.store.recordings import want_recordings
+from dashboard.store.recordings import fetch_again, want_recordings
 from dashboard.store.undocumented import Sighting, note_undocumented
 
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
@@ -101,6 +101,8 @@ class KnownCall:
     is_new: bool = False
     is_changed: bool = False
     recording_url: str = ""
+    names_recording: bool = False
+    """A report of this batch names the recording: one that was given up is fetched once more."""
     # What `data` reads as, while nothing has been merged into it: reading it is half the work of writing a new call.
     report: CallReport | None = None
 
@@ -202,6 +204,7 @@ def _tell(
         call = KnownCall(next_id, sid, try_count, arrival.received_at, number, number, data, is_new=True, report=report)
         tries[try_count] = call
         return call
+    call.names_recording = call.names_recording or bool(report.recording_url)
     merged = merge(call.data, data)
     if not is_same(merged, call.data):
         call.data, call.report, call.seq, call.is_changed = merged, None, number, True
@@ -264,7 +267,10 @@ def _write_calls(session: Session, calls: Iterable[KnownCall], source_timezone: 
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     urls: dict[int, str] = {}
+    named: list[int] = []
     for call in calls:
+        if call.names_recording:
+            named.append(call.id)
         if not (call.is_new or call.is_changed):
             continue
         row = call_row(call, source_timezone, region)
@@ -277,6 +283,8 @@ def _write_calls(session: Session, calls: Iterable[KnownCall], source_timezone: 
         update_rows(session, Call, changed)
     if urls:
         want_recordings(session, urls, first_time=not changed)
+    if named:
+        fetch_again(session, named, only_given_up=True)
 
 
 def insert_rows(session: Session, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:

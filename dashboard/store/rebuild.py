@@ -36,7 +36,7 @@ from dashboard.store.inbox import (
     reports_of,
     update_rows,
 )
-from dashboard.store.recordings import want_recordings
+from dashboard.store.recordings import fetch_again, want_recordings
 from dashboard.store.removal import expire_recordings
 from dashboard.store.retention import passed_by
 
@@ -100,7 +100,11 @@ def retell_after(
         .limit(CHUNK)
     ).all()
     ids = [call_id for call_id in call_ids if call_id is not None]
-    return (ids[-1], _retell(session, ids, number, source_timezone, region)) if ids else (None, 0)
+    if not ids:
+        return None, 0
+    count = _retell(session, ids, number, source_timezone, region)
+    fetch_again(session, ids, only_given_up=True)
+    return ids[-1], count
 
 
 def retell(session: Session, call_ids: Collection[int], source_timezone: ZoneInfo, region: str = DEFAULT_REGION) -> int:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from dashboard.database.clock import tick
 from dashboard.models import Call, Discarded, Recording, table_of
+from dashboard.recordings.outcomes import CUT
 
 WAITING, KEPT, FAILED, EXPIRED = "waiting", "kept", "failed", "expired"
 # After an attempt that may yet succeed: the platform can announce a recording before it can be fetched.
 RETRY_AFTER_SECONDS = (10, 60, 300, 1800, 7200, 21600, 43200, 86400)
 _LEASE_SECONDS = 180
+_UNCOUNTED_WAIT_SECONDS = 300
 
 
 _recording, _discarded = table_of(Recording), table_of(Discarded)
@@ -25,8 +27,15 @@ _WANT = insert(_recording)
 _WANT_ANEW = (
     update(_recording)
     .where(_recording.c.call_id == bindparam("known_id"))
-    .values(url=bindparam("new_url"), state=WAITING, attempts=0, due_at=bindparam("now"), problem="")
+    .values(url=bindparam("new_url"), state=WAITING, attempts=0, due_at=bindparam("now"), problem="", cause="")
 )
+# What can be asked for again: nothing that has reached its age.
+_ASKED_AGAIN = {"state": WAITING, "attempts": 0, "problem": ""}
+_IS_GIVEN_UP = or_(_recording.c.state == FAILED, and_(_recording.c.state == KEPT, _recording.c.cause == CUT))
+_call = table_of(Call)
+_RENUMBER = update(_call).where(_call.c.id == bindparam("of_call")).values(seq=bindparam("number"))
+MOST_AT_ONCE = 200
+"""Rows that one transaction changes: reports wait meanwhile."""
 
 
 def want_recordings(session: Session, urls: Mapping[int, str], *, first_time: bool = False) -> None:
@@ -74,20 +83,147 @@ def any_due(session: Session) -> bool:
     return session.exec(statement).first() is not None
 
 
-def note_kept(session: Session, claimed: Recording, *, file: str, content_type: str, size: int) -> None:
-    before = session.execute(select(_recording.c.file).where(_recording.c.call_id == claimed.call_id)).scalar()
-    is_noted = _note(session, claimed, state=KEPT, file=file, content_type=content_type, size=size, problem="")
+def note_kept(
+    session: Session,
+    claimed: Recording,
+    *,
+    file: str,
+    content_type: str,
+    size: int,
+    codec: str = "",
+    cut_off: str = "",
+) -> None:
+    """Write down a file that was kept.
+
+    `cut_off` says why its end is missing: then it is kept where there is nothing better, and the rest is tried again.
+    """
+    row = _recording.c
+    known = select(row.file, row.size, row.cause).where(row.call_id == claimed.call_id)
+    before = session.execute(known).one_or_none()
+    values: dict[str, object] = {"state": KEPT, "problem": cut_off, "cause": CUT if cut_off else ""}
+    found = {"file": file, "content_type": content_type, "size": size, "codec": codec}
+    if cut_off:
+        values |= _next_try(claimed, KEPT)
+        if before is not None and before.file and (before.cause != CUT or before.size >= size):
+            found = {"file": before.file}
+            values["cause"] = before.cause
+    is_noted = _note(session, claimed, **values, **found)
     # What lies in the folder and belongs to no call, nobody could find again to erase it.
-    discard(session, [each for each in (before if is_noted else file,) if each and (each != file or not is_noted)])
+    in_use = found["file"] if is_noted else (before.file if before is not None else "")
+    candidates = {file, before.file if before is not None else ""}
+    discard(session, [each for each in candidates if each and each != in_use])
 
 
-def note_failed(session: Session, claimed: Recording, problem: str, *, is_final: bool) -> None:
-    """Write down a failed attempt; tries again later unless it is final or was the last."""
-    if is_final or claimed.attempts > len(RETRY_AFTER_SECONDS):
-        _note(session, claimed, state=FAILED, problem=problem)
+def note_failed(
+    session: Session,
+    claimed: Recording,
+    problem: str,
+    *,
+    is_final: bool,
+    cause: str = "",
+    wait_seconds: float | None = None,
+    is_counted: bool = True,
+) -> None:
+    """Write down a failed attempt; tries again later unless it is final or was the last.
+
+    `wait_seconds` is how long the host wants to be left alone. An attempt that is not counted says nothing of the
+    recording: it is made again, however many there were.
+    """
+    values: dict[str, object] = {"problem": problem, "cause": cause}
+    if not is_counted:
+        values |= {"attempts": claimed.attempts - 1, "due_at": _now() + _UNCOUNTED_WAIT_SECONDS * 1_000_000}
+    elif is_final:
+        values["state"] = FAILED
     else:
-        due_at = _now() + RETRY_AFTER_SECONDS[claimed.attempts - 1] * 1_000_000
-        _note(session, claimed, due_at=due_at, problem=problem)
+        values |= _next_try(claimed, FAILED, wait_seconds or 0)
+    row = _recording.c
+    has_beginning = select(row.call_id).where(row.call_id == claimed.call_id, row.file != "", row.cause == CUT)
+    if session.execute(has_beginning).first() is not None:
+        # The beginning that is kept stays what it is: a recording whose end is missing.
+        values["cause"] = CUT
+        if values.get("state") == FAILED:
+            values["state"] = KEPT
+    _note(session, claimed, **values)
+
+
+def _next_try(claimed: Recording, state_at_end: str, wait_seconds: float = 0) -> dict[str, object]:
+    """When the next attempt is due, or the state after the last one."""
+    if claimed.attempts > len(RETRY_AFTER_SECONDS):
+        return {"state": state_at_end}
+    wait = max(RETRY_AFTER_SECONDS[claimed.attempts - 1], min(wait_seconds, RETRY_AFTER_SECONDS[-1]))
+    return {"state": WAITING, "due_at": _now() + int(wait * 1_000_000)}
+
+
+def fetch_again(session: Session, call_ids: Collection[int], *, only_given_up: bool = False) -> int:
+    """Fetch these recordings once more, at once; gives how many that are. One that has reached its age stays away.
+
+    With `only_given_up` those that are kept whole or waited for already are left alone.
+    """
+    row = _recording.c
+    where = [row.call_id.in_(call_ids), row.url != "", row.state != EXPIRED]
+    if only_given_up:
+        where.append(_IS_GIVEN_UP)
+    return len(_ask_again(session, session.connection().scalars(select(row.call_id).where(*where)).all()))
+
+
+def given_up(session: Session, after: int = 0, most: int = MOST_AT_ONCE) -> Sequence[Recording]:
+    """The next recordings, by call, that nothing is done about any more: not kept, or only their beginning."""
+    statement = select_model(Recording).where(col(Recording.call_id) > after, _IS_GIVEN_UP)
+    return session.exec(statement.order_by(col(Recording.call_id)).limit(most)).all()
+
+
+def unexamined(session: Session, after: int, most: int = 20) -> Sequence[Recording]:
+    """The next recordings, by call, that an earlier version kept without decoding them."""
+    of_old = (col(Recording.call_id) > after, Recording.file != "", Recording.codec == "")
+    return session.exec(select_model(Recording).where(*of_old).order_by(col(Recording.call_id)).limit(most)).all()
+
+
+def note_examined(session: Session, examined: Recording, content_type: str, codec: str, *, shows: bool) -> None:
+    """Write down what an old file holds; `shows` where the call's page says something else from now on."""
+    row = _recording.c
+    is_same = (row.call_id == examined.call_id, row.file == examined.file)
+    session.connection().execute(update(_recording).where(*is_same).values(content_type=content_type, codec=codec))
+    if shows:
+        _renumber(session, [examined.call_id])
+
+
+def note_empty(session: Session, examined: Recording) -> None:
+    """An old file has no sound in it: discard it, and fetch the recording once more."""
+    row = _recording.c
+    is_same = (row.call_id == examined.call_id, row.file == examined.file)
+    gone = {"file": "", "content_type": "", "size": 0}
+    session.connection().execute(update(_recording).where(*is_same).values(gone))
+    discard(session, [examined.file])
+    fetch_again(session, [examined.call_id])
+
+
+def open_causes(session: Session) -> Sequence[str]:
+    """Why recordings were not fetched so far, each cause once."""
+    row = _recording.c
+    return session.connection().scalars(select(row.cause).where(row.state.in_((WAITING, FAILED))).distinct()).all()
+
+
+def release(session: Session, causes: Collection[str], most: int = MOST_AT_ONCE) -> int:
+    """Fetch the next recordings that one of these causes kept away; gives how many that are."""
+    row = _recording.c
+    # Those that wait for their first attempt, or are under way, have no cause.
+    stopped = select(row.call_id).where(row.state.in_((WAITING, FAILED)), row.cause.in_(causes)).limit(most)
+    return len(_ask_again(session, session.connection().scalars(stopped).all(), cause=""))
+
+
+def _ask_again(session: Session, call_ids: Sequence[int], **values: object) -> Sequence[int]:
+    """Make these due; each change takes a number, so that open pages show it."""
+    if call_ids:
+        again = _ASKED_AGAIN | {"due_at": _now()} | values
+        session.connection().execute(update(_recording).where(_recording.c.call_id.in_(call_ids)).values(again))
+        _renumber(session, call_ids)
+    return call_ids
+
+
+def _renumber(session: Session, call_ids: Sequence[int]) -> None:
+    number = tick(session, len(call_ids))
+    numbers = [{"of_call": call_id, "number": each} for each, call_id in enumerate(call_ids, number)]
+    session.connection().execute(_RENUMBER, numbers)
 
 
 def count_by_state(session: Session) -> dict[str, int]:

@@ -18,6 +18,7 @@ from dashboard.models import Call, Inbox, table_of
 from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.inbox import IGNORED, UNREADABLE
 from dashboard.store.rebuild import retell, take_in
+from dashboard.store.recordings import fetch_again
 
 # A step stands in the webhooks' way: as many rows, or as many bytes, as are told anew in a quarter of a second.
 MOST_ROWS = 50
@@ -68,7 +69,10 @@ def replay(
         retell(session, sorted(told), source_timezone, region)
         session.flush()
     after = _verdicts(session, inbox_ids)
-    numbers_now = _numbers(session, {row.call_id for row in after.values() if row.call_id is not None})
+    replayed = {row.call_id for row in after.values() if row.call_id is not None}
+    numbers_now = _numbers(session, replayed)
+    # Last, because it gives calls another number that are as their reports tell them.
+    fetch_again(session, replayed, only_given_up=True)
     return [
         row._replace(
             before=before[row.id].verdict,

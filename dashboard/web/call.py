@@ -23,12 +23,13 @@ from dashboard.filters import is_within
 from dashboard.links import safe_url
 from dashboard.masking import Mask
 from dashboard.models import Call, Inbox, Recording
+from dashboard.recordings.audio import codec_name, file_ending, is_played
 from dashboard.render import LONGEST_SHOWN, Renderer, masked_row
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_person
 from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveries_of
-from dashboard.store.recordings import recording_of
+from dashboard.store.recordings import EXPIRED, recording_of
 from dashboard.store.steps import done_of
 from dashboard.web.board import board_page
 from dashboard.web.openings import Who, open_to
@@ -214,6 +215,7 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         stage=stage_of(found.row.facts),
         report=report,
         recording=found.recording,
+        **_of_recording(found.recording, look.rights),
         transcript_is_due=found.transcript_is_due,
         turns=turns_of(report),
         variables=variables_of(report),
@@ -223,6 +225,19 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> str:
         fields=fields_of(data, call.try_count),
         reports=reports,
     )
+
+
+def _of_recording(recording: Recording | None, rights: Rights) -> dict[str, object]:
+    """Whether browsers play it, else what it is, and whether a button to fetch it again is of use."""
+    recording = recording or Recording(state=EXPIRED)
+    return {
+        "recording_is_played": is_played(recording.content_type, recording.codec),
+        "recording_codec": codec_name(recording.codec),
+        "recording_ending": file_ending(recording.content_type),
+        "may_fetch_recording": rights.may_manage
+        and recording.state != EXPIRED
+        and bool(recording.problem or not recording.file),
+    }
 
 
 def _numbers(call: Call, reports: list[Told]) -> set[str]:

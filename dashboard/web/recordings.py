@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from quart import Blueprint, Response, request, send_file
+from quart import Blueprint, Response, redirect, request, send_file
 from quart.typing import ResponseReturnValue
 from quart.wrappers.response import FileBody
 from sqlmodel import Session
@@ -15,13 +15,21 @@ from dashboard.filters import is_within
 from dashboard.models import Recording
 from dashboard.store import audit
 from dashboard.store.calls import rows_by_id
-from dashboard.store.recordings import recording_of
+from dashboard.store.recordings import fetch_again, recording_of
 from dashboard.web.downloads import RECORDING, TooManyDownloads
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.openings import Who, open_to
-from dashboard.web.parts import board
+from dashboard.web.pages import problem_page
+from dashboard.web.parts import board, now_micros
 from dashboard.web.request_queue import hold
-from dashboard.web.visitor import is_written_down, rights, visitor_key, write_down
+from dashboard.web.visitor import (
+    is_written_down,
+    name_in_audit,
+    rights,
+    visitor_address,
+    visitor_key,
+    write_down,
+)
 
 blueprint = Blueprint("recordings", __name__)
 
@@ -70,6 +78,34 @@ async def recording(call_id: int) -> ResponseReturnValue:
     response.headers["Content-Disposition"] = "inline"
     response.timeout = None
     return response
+
+
+@blueprint.post("/calls/<int:call_id>/recording/retry")
+@open_to(Who.ADMINS)
+async def fetch_recording_again(call_id: int) -> ResponseReturnValue:
+    """Have the recording fetched once more, at once; then back to the call, which shows how that goes."""
+    asked = partial(
+        _fetch_again,
+        call_id=call_id,
+        account=name_in_audit(),
+        address=visitor_address(),
+        campaigns=rights().campaigns,
+    )
+    if call_id >= 2**63 or not await board().database.write(asked):
+        sentence = "This call has no recording that could be fetched, or it has reached its age and was removed."
+        return problem_page(404, "Nothing was fetched", sentence)
+    query = request.query_string.decode("latin-1")
+    return redirect(f"/calls/{call_id}" + (f"?{query}" if query else ""), 303)
+
+
+def _fetch_again(session: Session, call_id: int, account: str, address: str, campaigns: tuple[str, ...]) -> bool:
+    is_asked = _find(session, call_id, campaigns) is not None and fetch_again(session, [call_id]) > 0
+    if is_asked:
+        about = f"/calls/{call_id}"
+        audit.note(
+            session, now=now_micros(), account=account, action=audit.RECORDING_RETRIED, about=about, address=address
+        )
+    return is_asked
 
 
 def _find(session: Session, call_id: int, campaigns: tuple[str, ...]) -> Recording | None:

@@ -61,7 +61,7 @@ from dashboard.web.headers import harden
 from dashboard.web.openings import openings_of
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import STREAMS, Callboard, RecordingCounts, now_micros
-from dashboard.web.plain import is_for_programs, refuse
+from dashboard.web.plain import is_from_a_program, refuse, title_of
 from dashboard.web.readiness import Readiness
 from dashboard.web.refusals import Refusals
 from dashboard.web.request_queue import RequestQueue
@@ -239,15 +239,9 @@ def _explanation(status: int, problem: HTTPException) -> Response:
         return Response(b"", status)
     # Who may do what is said by the door, in words of its own.
     sentence = (problem.description if status == 403 else None) or _sentences(status)
-    if is_for_programs(request.path):
+    if is_from_a_program():
         return refuse(status, sentence)
-    titles = {
-        403: "This was not done",
-        404: "There is nothing here",
-        405: "This cannot be done here",
-        413: "Too large",
-    }
-    return problem_page(status, titles.get(status, problem.name), sentence)
+    return problem_page(status, title_of(status, problem.name), sentence)
 
 
 async def _apologise(problem: Exception) -> ResponseReturnValue:
@@ -256,7 +250,7 @@ async def _apologise(problem: Exception) -> ResponseReturnValue:
     if request.path in STREAMS:
         return Response(b"", 503)
     sentence = "Something failed on the server; its log says what. Calls are still taken in. Try again in a moment."
-    if is_for_programs(request.path):
+    if is_from_a_program():
         return refuse(500, sentence)
     return problem_page(500, "This page could not be shown", sentence)
 

@@ -144,7 +144,10 @@ class Recording(SQLModel, table=True):
 
 
 class Erased(SQLModel, table=True):
-    """A call that is no more, and the number at which it went: open pages and every process's index read it."""
+    """A call that is no more, and the number at which it went: open pages, every process's index and programs read it.
+
+    Rows stay for ever, as the rows of the call's reports do: a program may come back after any time.
+    """
 
     seq: int = big(primary_key=True, autoincrement=False)
     call_id: int = big()

@@ -19,7 +19,6 @@ from dashboard.recordings.keep import Keep
 from dashboard.retention import Retention
 from dashboard.store.bodies import PACK, keep_packed, next_plain, pack_all
 from dashboard.store.recordings import discarded, forget_discarded
-from dashboard.store.removal import has_many_erased, trim_erased
 from dashboard.store.retention import TASKS, next_due, remove_due
 
 log = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ class Upkeep:
             cutoff = self._retention.cutoff(task, self._now())
             if cutoff is not None and await self._remove(task, cutoff):
                 return True
-        return await self._pack() or await self._clear_discarded() or await self._trim()
+        return await self._pack() or await self._clear_discarded()
 
     async def _remove(self, task: str, cutoff: int) -> bool:
         due = await self._database.read(partial(next_due, task=task, cutoff=cutoff))
@@ -101,12 +100,6 @@ class Upkeep:
 
     async def _clear_discarded(self) -> bool:
         return await clear_discarded(self._database, self._keep, rest_seconds=_REST_SECONDS) > 0
-
-    async def _trim(self) -> bool:
-        if not await self._database.read(has_many_erased):
-            return False
-        await self._database.write(trim_erased)
-        return True
 
 
 async def clear_discarded(database: Database, keep: Keep, *, rest_seconds: float = 0) -> int:

@@ -236,3 +236,14 @@ async def test_the_answers_are_what_the_description_says(client: Client) -> None
         assert fits(schema, await read(client, asked), schemas), asked
         assert not fits(schema, {"other": 1}, schemas)
     assert fits(schemas["Problem"], await read(client, "/api/calls?limit=x", 400), schemas)
+
+
+async def test_the_described_cookie_is_the_one_that_a_sign_in_sets(make_app: MakeApp) -> None:
+    for url in ("", "http://board.example", "https://board.example"):
+        app = await make_app(admin_password="open sesame street", public_url=url)
+        client = app.test_client()
+        document = await read(client, "/openapi.json")
+        entered = await client.post("/sign-in", form={"name": "admin", "password": "open sesame street"})
+        name = document["components"]["securitySchemes"]["session"]["name"]
+        assert entered.headers["Set-Cookie"].startswith(f"{name}="), url
+        assert name.startswith("__Host-") is url.startswith("https://")

@@ -20,7 +20,6 @@ from dashboard.database.clock import head_of
 from dashboard.models import Inbox
 from dashboard.recordings.keep import Keep
 from dashboard.retention import FOR_EVER, MICROS_A_DAY, Contradiction, Retention, retention_of
-from dashboard.store import removal
 from dashboard.store.bodies import body_of, keep_packed, next_plain, pack, pack_all, unpack
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import Arrival, Packed, record
@@ -313,17 +312,6 @@ def test_upkeep_that_is_stopped_goes_on_where_it_was(database: Database, tmp_pat
     assert len(calls(database, "id")) == CHUNK
     assert look_after(database, tmp_path, Retention(calls=1), day=9)["calls"] == CHUNK
     assert calls(database, "id") == []
-
-
-def test_numbers_of_erased_calls_are_let_go_in_the_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "MOST_ERASED", 3)
-    store(database, *(report(sid) for sid in "abcde"))
-    assert not database.read_now(removal.has_many_erased)
-    database.write_now(partial(remove_calls, call_ids=[1, 2, 3, 4, 5]))
-    assert database.read_now(removal.has_many_erased)
-    assert database.write_now(removal.trim_erased) == 2
-    news, _ = database.read_now(partial(news_since, seq=0, most=ALL))
-    assert [change.id for change in news] == [3, 4, 5]
 
 
 def test_the_room_that_data_takes_is_told_by_table_and_call(database: Database) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlmodel import Session
 
 from dashboard.database.clock import hold_clock, tick
@@ -20,9 +20,6 @@ from dashboard.store.recordings import EXPIRED, discard
 
 TRANSCRIPT = "transcription"
 """Where a report has its transcript."""
-# A page that is further behind than the erased calls that are known loads anew, as it missed too much; a process that
-# is further behind would show what is gone, so there are far more of them than any will ever be.
-MOST_ERASED = 100_000
 
 _inbox, _call, _recording = table_of(Inbox), table_of(Call), table_of(Recording)
 _erased = table_of(Erased)
@@ -98,18 +95,6 @@ def expire_recordings(session: Session, call_ids: Sequence[int]) -> int:
         connection.execute(update(_call).where(_call.c.id == call_id).values(seq=seq))
     discard(session, [file for _, file in due if file])
     return len(due)
-
-
-def trim_erased(session: Session) -> int:
-    """Let go of the oldest erased calls' numbers, beyond what anybody can still need."""
-    newest = select(_erased.c.seq).order_by(_erased.c.seq.desc()).offset(MOST_ERASED - 1).limit(1).scalar_subquery()
-    return int(session.connection().execute(delete(_erased).where(_erased.c.seq < newest)).rowcount)
-
-
-def has_many_erased(session: Session) -> bool:
-    """Whether there is anything for `trim_erased`: asked on a reader."""
-    count = session.connection().execute(select(func.count()).select_from(_erased)).scalar_one()
-    return bool(count > MOST_ERASED + MOST_ERASED // 10)
 
 
 _ERASED_SINCE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic_core import to_json
@@ -12,7 +13,8 @@ from dashboard.database.clock import head_of
 from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches
 from dashboard.render import read_row_key, row_key
 from dashboard.store import audit
-from dashboard.store.calls import changed_since, count_calls, told_by_id
+from dashboard.store.calls import CallRow, ToldCall, count_calls, told_by_id
+from dashboard.store.news import pulled_since
 from dashboard.told import summary_of, whole_of
 from dashboard.web.live import read_cursor
 from dashboard.web.openings import Who, open_to
@@ -36,7 +38,7 @@ async def show_board() -> dict[str, int]:
 @blueprint.get("/api/calls")
 @open_to(Who.VIEWERS)
 async def list_calls() -> ResponseReturnValue:
-    """The calls of a filter, newest first; with `after_seq` those that changed since, in the order of their changes."""
+    """The calls of a filter, newest first; with `after_seq` what changed since: calls, and calls that are removed."""
     try:
         wanted, limit = _asked_for("before", "after_seq", "limit"), _limit()
     except BadFilter as problem:
@@ -60,13 +62,9 @@ async def _newest(wanted: CallFilter, limit: int) -> Response:
     seq = feed.head
     told = await board().database.read(partial(told_by_id, ids=ids[:limit], with_data=False))
     last = told[-1].row if told and len(ids) > limit else None
-    return _json(
-        {
-            "calls": [summary_of(each, sees_numbers=rights().sees_numbers) for each in told],
-            "next_before": last and row_key(last.at, last.id),
-            "seq": seq,
-        }
-    )
+    # The index may be a moment behind the rows: a call can have left the caller's campaigns meanwhile.
+    allowed = [each for each in told if is_within(each.row.campaign, wanted.scope)]
+    return _calls(allowed, seq, next_before=last and row_key(last.at, last.id))
 
 
 async def _changed(wanted: CallFilter, limit: int) -> Response:
@@ -81,12 +79,35 @@ async def _changed(wanted: CallFilter, limit: int) -> Response:
             f"after_seq={after} is beyond this board's last number, {head}: it is of another database, or of one from "
             "before a backup was put back. Pull anew from 0.",
         )
-    rows, upto = await database.read(partial(changed_since, seq=after, most=limit))
     today, timezone = feed.today, board().draw.timezone
-    ids = [row.id for row in rows if matches(row.facts, wanted, today=today, timezone=timezone)]
-    told = await database.read(partial(told_by_id, ids=ids, with_data=False))
-    calls = [summary_of(each, sees_numbers=rights().sees_numbers) for each in told]
-    return _json({"calls": calls, "next_before": None, "seq": upto})
+
+    def is_wanted(row: CallRow) -> bool:
+        return matches(row.facts, wanted, today=today, timezone=timezone)
+
+    def is_allowed(row: CallRow) -> bool:
+        return is_within(row.campaign, wanted.scope)
+
+    pull = partial(pulled_since, seq=after, most=limit, is_wanted=is_wanted, is_allowed=is_allowed)
+    pulled = await database.read(pull)
+    return _calls(pulled.calls, pulled.upto, removed=pulled.removed)
+
+
+def _calls(
+    calls: Sequence[ToldCall],
+    seq: int,
+    *,
+    next_before: str | None = None,
+    removed: Sequence[tuple[int, int]] = (),
+) -> Response:
+    sees_numbers = rights().sees_numbers
+    return _json(
+        {
+            "calls": [summary_of(each, sees_numbers=sees_numbers) for each in calls],
+            "removed": [{"id": call_id, "seq": removed_seq} for call_id, removed_seq in removed],
+            "next_before": next_before,
+            "seq": seq,
+        }
+    )
 
 
 @blueprint.get("/api/calls/<int:call_id>")

@@ -22,7 +22,7 @@ from dashboard.web.client_address import is_this_machine, peer_of
 from dashboard.web.forms import FIELD, STALE, is_own_form
 from dashboard.web.openings import Who
 from dashboard.web.parts import STREAMS, board, now_micros
-from dashboard.web.plain import refuse, takes_token
+from dashboard.web.plain import FILES, is_from_a_program, refuse, takes_token
 from dashboard.web.request_queue import hold
 from dashboard.web.slowdown import sha_of
 from dashboard.web.visitor import client, cookie_name, signed_in, visitor_key
@@ -227,6 +227,8 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     if takes_token(request.path):
         sentence = "Sign in, or send a token as `Authorization: Bearer …`. An admin makes one at /tokens."
         return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
+    if request.path in FILES and (is_from_a_program() or request.method not in ("GET", "HEAD")):
+        return refuse(401, "This file is for reviewers and admins who have signed in. A token reads /api/calls.")
     if request.endpoint == "recordings.recording":
         return Response(b"", 401)
     if request.method not in ("GET", "HEAD"):

@@ -22,9 +22,8 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.downloads import EXPORT, TooManyDownloads
 from dashboard.web.openings import Who, open_to
-from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
-from dashboard.web.plain import starting
+from dashboard.web.plain import refuse, starting
 from dashboard.web.request_queue import hold
 from dashboard.web.visitor import asked_for, rights, visit, visitor_key, write_down
 
@@ -70,7 +69,7 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     try:
         wanted = asked_for()
     except BadFilter as problem:
-        return problem_page(400, "This address cannot be read", str(problem))
+        return refuse(400, str(problem))
     if refusal := starting():
         return refusal
     feed, database = board().feed, board().database

@@ -13,6 +13,7 @@ from dashboard.told import CSV_COLUMNS, SUMMARY
 from dashboard.web.api import MOST_CALLS, USUAL_CALLS
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address
+from dashboard.web.visitor import cookie_name
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -24,11 +25,11 @@ _ROW_KEY = "^[0-9]{17}-[0-9]{10,}$"
 @blueprint.get("/openapi.json")
 @open_to(Who.ANYBODY)
 async def show_openapi() -> Part:
-    return description(own_address())
+    return description(own_address(), cookie_name())
 
 
-def description(server: str) -> Part:
-    """The whole document; `server` is the board's address."""
+def description(server: str, session_cookie: str) -> Part:
+    """The whole document; `server` is the board's address, `session_cookie` the name of its cookie there."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,7 +44,7 @@ def description(server: str) -> Part:
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "callboard_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": session_cookie},
             },
             "schemas": _schemas(),
             "responses": {"Problem": _answer("Why it was not done, and what to do.", _ref("Problem"))},
@@ -58,9 +59,11 @@ def _paths() -> Part:
         _query("before", "The next_before of the answer before: the calls that follow it.", {"pattern": _ROW_KEY}),
         _query(
             "after_seq",
-            "Pulls changes: calls that are new or have changed since this number, in the order of their changes. Begin "
-            "with 0 and go on with each answer's seq, until it stays the same. A call that has left the filter does "
-            "not come; pull without one to hear of all.",
+            "Pulls changes since this number: `calls` that are new or have changed, in the order of their changes, and "
+            "`removed` with calls that were erased, have grown too old or no longer match. Begin with 0 and go on with "
+            "each answer's seq, until it stays the same; a page may be empty. Store the calls by id and delete what is "
+            "removed: then you have exactly the calls that the filter lists. Only `period` moves without a change of "
+            "any call: pull without it.",
             {"type": "integer", "minimum": 0},
         ),
     ]
@@ -94,6 +97,11 @@ def _schemas() -> Part:
         "Calls": _object(
             {
                 "calls": {"type": "array", "items": _ref("Call")},
+                "removed": {
+                    "type": "array",
+                    "items": _object({"id": whole, "seq": whole}),
+                    "description": "With after_seq: calls to delete; pass over ids that you do not have.",
+                },
                 "next_before": {"type": ["string", "null"], "description": "null on the last page."},
                 "seq": {"type": "integer", "description": "Up to which change this answer speaks of."},
             }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import __version__, logs
+from dashboard import __version__, console, logs
 from dashboard.app import create_app, stop
 from dashboard.callkaro.export import NotReadable, bodies_of
 from dashboard.callkaro.report import read_report, read_time
@@ -45,8 +45,11 @@ _COLLECT_SECONDS = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    console.set_up()
     parser = _parser()
     options = parser.parse_args(arguments)
+    if unreadable := [name for name, value in vars(options).items() if not console.is_text(value)]:
+        parser.error(f"{unreadable[0]} is not written in the encoding of this terminal: use one that speaks UTF-8.")
     logs.set_up("text")
     try:
         code: int = options.run(options)

@@ -42,6 +42,7 @@ LAYERS = (
     ("models", "settings", "sse", "zones"),
     ("env_file", "public_url", "targets"),
     (
+        "console",
         "content_encoding",
         "crew",
         "disk",

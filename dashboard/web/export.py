@@ -22,7 +22,7 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import board
+from dashboard.web.parts import BrokenOff, board
 from dashboard.web.plain import starting
 from dashboard.web.visitor import asked_for, rights, visit, write_down
 
@@ -36,7 +36,7 @@ Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
 
 
-class Ended(Exception):
+class Ended(BrokenOff):
     """Whoever asked was signed out, or the server stops: the file must end broken, never look whole."""
 
 

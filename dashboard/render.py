@@ -27,6 +27,7 @@ from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, as_it_is, masked
 from dashboard.measures import lag, size
 from dashboard.notices import Notice
+from dashboard.program import PROGRAM
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
@@ -76,6 +77,7 @@ class Renderer:
             "stage_of": lambda row: stage_of(row.facts),
         }
         self._environment.globals |= {
+            "program": PROGRAM,
             "static": lambda name: f"/static/{name}?v={static_version}",
             "STAGES": STAGES,
             "is_test": is_test,

@@ -20,6 +20,7 @@ from dashboard.env_file import misspelled, read_env_file
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.platforms import platform_that_loses
+from dashboard.program import PROGRAM
 from dashboard.public_url import BadPublicUrl, read_public_url
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
@@ -27,7 +28,7 @@ from dashboard.targets import BadTargets, Target, read_targets
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
-CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
+CONNECT_COMMAND = f"{PROGRAM} connect"
 """The way out of every message about a missing secret, account or address."""
 DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
 _MOST_HOPS = 9

@@ -55,6 +55,7 @@ LAYERS = (
         "measures",
         "passwords",
         "platforms",
+        "program",
         "prometheus",
         "retention",
         "roles",

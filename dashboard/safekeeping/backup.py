@@ -19,12 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboard.database import Database
 from dashboard.database.sqlite import damage_in
 from dashboard.disk import sync_folder
+from dashboard.program import PROGRAM
 from dashboard.safekeeping.prune import size_words
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
 
 _KEEP = (
-    "Keep it as it is, with its -wal beside it, and put an earlier backup back: .venv/bin/python -m dashboard restore "
+    f"Keep it as it is, with its -wal beside it, and put an earlier backup back: {PROGRAM} restore "
     "FILE. What `doctor` says of it helps, too."
 )
 

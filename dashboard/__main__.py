@@ -14,7 +14,7 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import __version__, logs
+from dashboard import __version__, console, logs
 from dashboard.app import create_app, stop
 from dashboard.connect.options import add_connect_arguments
 from dashboard.database import Database
@@ -22,6 +22,7 @@ from dashboard.database.errors import CannotUse
 from dashboard.forward_command import add_forward_arguments, forward
 from dashboard.import_command import add_import_arguments, import_file
 from dashboard.migrations import NewerSchema, NotCopied, migrate
+from dashboard.program import DEMO_COMMAND, PROGRAM
 from dashboard.recordings_command import add_recordings_arguments, recordings
 from dashboard.safekeeping.backup import add_backup_arguments, backup
 from dashboard.safekeeping.prune import add_erase_arguments, add_prune_arguments, erase_person, prune
@@ -41,8 +42,11 @@ _COLLECT_SECONDS = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    console.set_up()
     parser = _parser()
     options = parser.parse_args(arguments)
+    if unreadable := [name for name, value in vars(options).items() if not console.is_text(value)]:
+        parser.error(f"{unreadable[0]} is not written in the encoding of this terminal: use one that speaks UTF-8.")
     logs.set_up("text")
     try:
         code: int = options.run(options)
@@ -55,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dashboard", description="A live board for AI phone calls.")
+    parser = argparse.ArgumentParser(
+        prog="callboard" if PROGRAM.endswith("callboard") else "python -m dashboard",
+        description="A live board for AI phone calls.",
+    )
     parser.add_argument("--version", action="version", version=f"Callboard {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -156,7 +163,7 @@ def _greet(settings: Settings) -> None:
         )
     if settings.is_local and not settings.webhook_secrets:
         print(f"Only this machine can reach it. To let CallKaro's calls in: {CONNECT_COMMAND}")
-        print("To see a board at work: make demo")
+        print(f"To see a board at work: {DEMO_COMMAND}")
     else:
         print(f"What to paste into CallKaro, and whether its reports arrive: {CONNECT_COMMAND}")
     print("Stop it with Ctrl-C.", flush=True)
@@ -221,7 +228,7 @@ def _open(settings: Settings) -> Database:
         database.close()
         raise CannotRun(
             f"The database {place} cannot be used: {cause_of(problem)}. "
-            "What is wrong with it, and how to mend that, says .venv/bin/python -m dashboard doctor"
+            f"What is wrong with it, and how to mend that, says {PROGRAM} doctor"
         ) from problem
     except (NewerSchema, NotCopied):
         database.close()

@@ -63,11 +63,11 @@ class AsJson(logging.Formatter):
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "part": record.name.removeprefix("dashboard."),
-            "says": words_of(record),
+            "logger": record.name,
+            "message": words_of(record),
         }
         if record.exc_info and record.exc_info[1]:
-            line["where"] = where(record.exc_info[1])
+            line["exception"] = where(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from dashboard.callkaro.undocumented import KINDS, is_documented
 from dashboard.hours import CallingHours
 from dashboard.masking import Mask
+from dashboard.program import PROGRAM
 
 # A report that could not be read is told of for so long; its bytes are kept for good.
 TROUBLE_MINUTES = 60
@@ -92,7 +93,7 @@ def refused(refusal: Refusal | None, now: datetime) -> Notice | None:
 
 def _refused(refusal: Refusal, zone: ZoneInfo) -> Notice:
     words = f"{refusal.problem} That was at {_clock(refusal.at, zone)}; nothing of it was stored."
-    return Notice("trouble", f"{words} What to paste into CallKaro: .venv/bin/python -m dashboard connect")
+    return Notice("trouble", f"{words} What to paste into CallKaro: {PROGRAM} connect")
 
 
 def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:

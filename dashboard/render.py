@@ -28,6 +28,7 @@ from dashboard.masking import Mask, as_it_is, masked
 from dashboard.measures import lag, position, size
 from dashboard.notices import Notice
 from dashboard.phone_numbers import DEFAULT_REGION, display
+from dashboard.program import PROGRAM
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
@@ -87,6 +88,7 @@ class Renderer:
             "stage_of": lambda row: stage_of(row.facts),
         }
         self._environment.globals |= {
+            "program": PROGRAM,
             "static": lambda name: f"/static/{name}?v={static_version}",
             "STAGES": STAGES,
             "is_test": is_test,

@@ -23,6 +23,7 @@ from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
 from dashboard.phone_numbers import DEFAULT_REGION, is_region
 from dashboard.platforms import platform_that_loses
+from dashboard.program import PROGRAM
 from dashboard.public_url import BadPublicUrl, read_public_url
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 DEFAULT_BIND = "127.0.0.1:8000"
 DEFAULT_DATABASE_URL = "sqlite:///data/callboard.db"
-CONNECT_COMMAND = ".venv/bin/python -m dashboard connect"
+CONNECT_COMMAND = f"{PROGRAM} connect"
 """The way out of every message about a missing secret, account or address."""
 DEFAULT_CALLING_HOURS = "mon-sat 10:00-19:00"
 _MOST_HOPS = 9

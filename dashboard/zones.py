@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from dashboard.program import PROGRAM
+
 IN_A_ROW = 5
 _HALF_HOUR = 30 * 60
 # Analysis and delivery take some minutes; zones differ by half hours at least.
@@ -45,5 +47,5 @@ class ZoneDoubt:
         return (
             f"The last {IN_A_ROW} calls seem to have ended {when} their reports came. CallKaro's times are read as "
             f"{zone}; if that is not its clock, set DASHBOARD_SOURCE_TIMEZONE, start the server "
-            "again, and run `.venv/bin/python -m dashboard rebuild`."
+            f"again, and run `{PROGRAM} rebuild`."
         )

@@ -337,11 +337,20 @@ def test_the_image_holds_what_the_wheel_holds_installed_by_hash_and_runs_as_nobo
     for option in ("--only-binary :all:", "--require-hashes"):
         assert option in setup
         assert any(word == "RUN" and option in rest for word, rest in said)
-    last_user = [rest for word, rest in said if word == "USER"][-1]
-    assert any(
-        word == "RUN" and f"useradd --system --uid 10001 --no-create-home {last_user}" in rest for word, rest in said
-    )
+    (user,) = (rest for word, rest in said if word == "USER")
+    uid, gid = user.split(":")
+    assert (uid.isdecimal(), gid.isdecimal(), uid != "0") == (True, True, True)
+    made = " ".join(rest for word, rest in said if word == "RUN")
+    assert f"groupadd --system --gid {gid} callboard" in made
+    assert f"useradd --system --uid {uid} --gid {gid} --no-create-home callboard" in made
     assert ("VOLUME", "/data") in said
+
+
+def test_every_file_is_copied_into_a_folder_that_the_image_names() -> None:
+    has_folder = False
+    for word, rest in instructions():
+        has_folder = (has_folder and word != "FROM") or word == "WORKDIR"
+        assert word != "COPY" or has_folder or rest.split()[-1].startswith("/"), rest
 
 
 def test_the_images_command_and_health_check_work_on_a_board_with_its_environment(tmp_path: Path) -> None:

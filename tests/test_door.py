@@ -258,3 +258,22 @@ async def test_a_doubled_slash_leads_to_no_other_host(guarded: Callboard) -> Non
     await sign_in(client)
     answer = await client.get("//audit", headers={"Host": "evil.example"})
     assert "evil" not in answer.headers.get("Location", "")
+
+
+async def test_robots_are_kept_out_under_every_name_and_the_webhooks_listener_has_nothing_to_list(
+    make_app: MakeApp,
+) -> None:
+    app = await make_app(
+        public_url="https://board.example",
+        webhook_bind="127.0.0.1:8001",
+        webhook_secrets=("hush",),
+        admin_password="long enough a password",
+    )
+    client = app.test_client()
+    for host in ("board.example", "203.0.113.9", "localhost"):
+        answer = await client.get("/robots.txt", headers={"Host": host})
+        assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+        assert await answer.get_data() == b"User-agent: *\nDisallow: /\n"
+    # It takes reports and answers all else with 404.
+    listener = await client.get("/robots.txt", scope_base={"server": ("127.0.0.1", 8001)})
+    assert listener.status_code == 404

@@ -32,6 +32,7 @@ STREAMS = ("live.live", "wall.wall_live", "inbox_live.inbox_live")
 # What shows nothing of any call. Whoever adds to it has thought about it.
 OPEN = {
     "static_file",
+    "robots",
     "health.healthz",
     "health.readyz",
     "account.sign_in",

@@ -47,6 +47,7 @@ LAYERS = (
     (
         "account_names",
         "byte_cache",
+        "console",
         "content_encoding",
         "crew",
         "database_url",
@@ -61,6 +62,7 @@ LAYERS = (
         "measures",
         "passwords",
         "platforms",
+        "program",
         "prometheus",
         "retention",
         "roles",

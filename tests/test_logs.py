@@ -74,9 +74,9 @@ def test_an_event_is_one_line(logged: tuple[logging.Logger, io.StringIO]) -> Non
 def test_json_can_be_read_by_programs() -> None:
     record = logging.LogRecord("dashboard.intake", logging.WARNING, "", 0, "नमस्ते %d\nb", (3,), None)
     line = json.loads(AsJson().format(record))
-    assert (line["level"], line["part"], line["says"]) == ("warning", "intake", "नमस्ते 3\nb")
+    assert (line["level"], line["logger"], line["message"]) == ("warning", "dashboard.intake", "नमस्ते 3\nb")
     assert line["at"].endswith("+00:00")
-    assert "where" not in line
+    assert set(line) == {"at", "level", "logger", "message"}
 
 
 @pytest.mark.parametrize("form", [AsText(), AsJson()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import email
 import importlib.metadata
 import os
 import re
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from dashboard.program import command_of
 
 REPO = Path(__file__).parents[1]
 SECONDS = 60
@@ -75,6 +78,43 @@ def test_nothing_but_the_board_travels_in_the_wheel(wheel: Path) -> None:
         tops = {name.split("/")[0] for name in archive.namelist()}
     version = wheel.name.split("-")[1]
     assert tops == {"dashboard", f"callboard-{version}.dist-info"}
+
+
+def test_the_wheel_describes_itself(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "# Callboard" in str(metadata.get_payload())
+
+
+def test_the_words_of_an_installed_board_name_commands_that_are_there(installed: Path, tmp_path: Path) -> None:
+    words = "import sys; sys.argv[0] = {!r}; from dashboard.settings import CONNECT_COMMAND as c; print(c)"
+    words += "; from dashboard.program import DEMO_COMMAND as d; print(d)"
+    for started_as, program in (
+        ("/usr/bin/callboard", "/usr/bin/callboard"),
+        ("/x/__main__.py", "python -m dashboard"),
+    ):
+        said = _run("-c", words.format(started_as), cwd=tmp_path, path=installed)
+        assert said.splitlines() == [f"{program} connect", f"{program} demo"]
+
+
+def test_only_one_module_names_the_interpreter_of_a_checkout() -> None:
+    files = [*(REPO / "dashboard").rglob("*.py"), *(REPO / "templates").glob("*.html")]
+    naming = {path.name for path in files if ".venv/bin" in path.read_text(encoding="utf-8")}
+    assert naming == {"program.py"}
+
+
+def test_a_script_that_the_shell_finds_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "bin" / "callboard"
+    script.parent.mkdir()
+    script.touch(0o755)
+    assert command_of(str(script), tmp_path) == str(script)
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert command_of(str(script), tmp_path) == "callboard"
+    assert command_of("/x/dashboard/__main__.py", tmp_path / "dashboard") == "python -m dashboard"
+    (tmp_path / "pyproject.toml").touch()
+    assert command_of("/x/dashboard/__main__.py", tmp_path / "dashboard") == ".venv/bin/python -m dashboard"
 
 
 def test_every_package_that_the_board_imports_is_declared() -> None:

@@ -8,8 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import httpx
+
 from tests.reports import WEBHOOK, report
-from tests.running import RunningBoard
+from tests.running import NO_TLS, RunningBoard
 
 STREAMS = 500
 SENDERS = 16
@@ -84,3 +86,31 @@ def test_a_board_with_500_streams_and_reports_in_flight_ends_within_two_seconds(
     assert (code, ended, set(answers)) == (0, STREAMS, {"200"})
     assert seconds < LONGEST_STOP_SECONDS
     print(f"ended after {seconds:.2f} s, {answers.total()} reports answered")
+
+
+def test_an_export_under_way_ends_broken_and_without_a_traceback(start_board: Callable[..., RunningBoard]) -> None:
+    board = start_board()
+    with httpx.Client(base_url=board.url, verify=NO_TLS) as client:
+        for number in range(60):
+            assert client.post(WEBHOOK, content=report(f"call {number}", transcription="x" * 200_000)).is_success
+        assert client.get("/").is_success
+
+    async def stop() -> list[bytes]:
+        exports = [await asyncio.open_connection("127.0.0.1", board.port, limit=2**16) for _ in range(3)]
+        for path, (reader, writer) in zip(("csv", "jsonl", "jsonl"), exports, strict=True):
+            writer.write(f"GET /calls.{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            await reader.readuntil(b"\r\n\r\n")
+        board.signal(signal.SIGTERM)
+        # Only now: nobody reads so fast that all of it is under way when the board stops.
+        files = await asyncio.gather(*(reader.read() for reader, _ in exports[:2]), return_exceptions=True)
+        assert await asyncio.to_thread(board.wait, 15) == 0
+        for _, writer in exports:
+            writer.close()
+        return [file for file in files if isinstance(file, bytes)]
+
+    for file in asyncio.run(stop()):
+        assert len(file) < 60 * 200_000
+        assert not file.endswith(b"0\r\n\r\n")
+    log = board.log.read_text()
+    assert "Traceback" not in log
+    assert "Error" not in log

@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple
 
 import httpx
 
+from dashboard.program import PROGRAM
 from dashboard.settings import Settings
 from dashboard.web.hooks import ALL_IS_RIGHT
 from dashboard.web.parts import WEBHOOK_PATH
 
-SERVE_COMMAND = ".venv/bin/python -m dashboard serve"
+SERVE_COMMAND = f"{PROGRAM} serve"
 
 State = Literal["ready", "outdated", "away", "silent", "stranger", "unknown"]
 

@@ -18,6 +18,7 @@ from dashboard.database_url import sqlite_file
 from dashboard.doctor.finding import Finding, bad, doubt, good
 from dashboard.doctor.storing import check_storing
 from dashboard.migrations import is_known, newer_schema, newest_revision, revision_of
+from dashboard.program import PROGRAM
 from dashboard.settings import Settings
 from dashboard.store import condition
 from dashboard.store.calls import changed_since
@@ -54,7 +55,7 @@ def check_tables(settings: Settings) -> Iterator[Finding]:
         yield bad(f"The database {database.place} cannot be used. {problem}")
     except (SQLAlchemyError, OSError) as problem:
         advice = (
-            "If it is damaged, keep it as it is, and put a backup back: `.venv/bin/python -m dashboard restore FILE`."
+            f"If it is damaged, keep it as it is, and put a backup back: `{PROGRAM} restore FILE`."
             if database.is_sqlite
             else "Check that it runs, and that the address in DASHBOARD_DATABASE_URL is right."
         )
@@ -81,7 +82,7 @@ def _revision(database: Database, found: str | None, newest: str) -> Finding:
         return bad(newer_schema(database.place, found))
     return doubt(
         f"The tables of {database.place} are at {found}, those of this version at {newest}. "
-        "`.venv/bin/python -m dashboard serve` brings them up to date."
+        f"`{PROGRAM} serve` brings them up to date."
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from dashboard.database import Database
 from dashboard.migrations.backup import NotCopied, keep_copy
+from dashboard.program import PROGRAM
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -70,7 +71,7 @@ def newer_schema(place: str, revision: str) -> str:
     return (
         f"The database {place} was made by a newer Callboard (its tables are at {revision}): this version does not "
         "start on it. Start that one again, or put back a backup made before the upgrade: "
-        "`.venv/bin/python -m dashboard restore FILE`."
+        f"`{PROGRAM} restore FILE`."
     )
 
 

@@ -20,11 +20,12 @@ from dashboard import measures
 from dashboard.database import Database
 from dashboard.database.sqlite import damage_in
 from dashboard.disk import sync_folder
+from dashboard.program import PROGRAM
 from dashboard.safekeeping.steps import CannotRun, cause_of
 from dashboard.settings import Settings
 
 _KEEP = (
-    "Keep it as it is, with its -wal beside it, and put an earlier backup back: .venv/bin/python -m dashboard restore "
+    f"Keep it as it is, with its -wal beside it, and put an earlier backup back: {PROGRAM} restore "
     "FILE. What `doctor` says of it helps, too."
 )
 

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from dashboard.database import Database
 from dashboard.database.clock import head_of
+from dashboard.program import PROGRAM
 from dashboard.safekeeping.steps import patiently
 from dashboard.settings import Settings
 from dashboard.store.rebuild import find_unread, last_call_id, retell_after, take_in
@@ -75,7 +76,7 @@ def rebuild(options: argparse.Namespace, open_database: Callable[[], Database], 
         progress.end()
         print(
             "Stopped. What was told anew is kept, the rest is as it was; to go on: "
-            f".venv/bin/python -m dashboard rebuild --after {reached}",
+            f"{PROGRAM} rebuild --after {reached}",
             file=sys.stderr,
         )
         return 130

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from dashboard.program import PROGRAM
+
 # More at once are slower, not faster: from sixteen on the client spends its time on its own connections.
 AT_ONCE = 8
 ANSWER_WITHIN_SECONDS = 5.0  # the platform gives up then
@@ -37,7 +39,7 @@ async def refuse_real_board(board: httpx.AsyncClient) -> None:
     if answer.status_code in (401, 403):
         raise Refused(
             f"The board at {url} has accounts and does not say what it holds, so it may hold real calls. For a board "
-            "of its own run `.venv/bin/python -m dashboard demo`; to send nevertheless, add --yes-real-board, and the "
+            f"of its own run `{PROGRAM} demo`; to send nevertheless, add --yes-real-board, and the "
             "webhook's secret with --secret."
         )
     real = _real_calls(answer) if answer.status_code == 200 else None
@@ -50,7 +52,7 @@ async def refuse_real_board(board: httpx.AsyncClient) -> None:
         raise Refused(
             f"The board at {url} holds {real:,} real {'call' if real == 1 else 'calls'}, "
             "and simulated ones would stand among them. "
-            "For a board of its own run `.venv/bin/python -m dashboard demo`; "
+            f"For a board of its own run `{PROGRAM} demo`; "
             "to send nevertheless, add --yes-real-board."
         )
 
@@ -67,4 +69,4 @@ def unreachable(board: httpx.AsyncClient, problem: httpx.TransportError) -> str:
     url = str(board.base_url).rstrip("/")
     if isinstance(problem, httpx.TimeoutException):
         return f"The board at {url} did not answer within {ANSWER_WITHIN_SECONDS:g} s. See what its log says."
-    return f"No board answers at {url}. Start one with `.venv/bin/python -m dashboard serve`, or check --url."
+    return f"No board answers at {url}. Start one with `{PROGRAM} serve`, or check --url."

@@ -29,7 +29,7 @@ from dashboard.web.visitor import client, cookie_name, signed_in, visitor_key
 from dashboard.web.visits import NOBODY
 
 # Whoever watches the server asks by whatever name he has for it, and learns nothing of it.
-_BY_ANY_HOST = ("health.healthz", "health.readyz")
+_BY_ANY_HOST = ("health.healthz", "health.readyz", "robots")
 
 # A program that watches the board opens this one with DASHBOARD_METRICS_TOKEN. That it asks from this machine is not
 # enough where there are accounts: a proxy here that names no one would open it to the world.

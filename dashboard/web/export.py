@@ -22,7 +22,7 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.downloads import EXPORT, TooManyDownloads
 from dashboard.web.openings import Who, open_to
-from dashboard.web.parts import board
+from dashboard.web.parts import BrokenOff, board
 from dashboard.web.plain import refuse, starting
 from dashboard.web.request_queue import hold
 from dashboard.web.visitor import asked_for, rights, visit, visitor_key, write_down
@@ -39,7 +39,7 @@ Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
 
 
-class Ended(Exception):
+class Ended(BrokenOff):
     """Whoever asked was signed out, or the server stops: the file must end broken, never look whole."""
 
 
@@ -82,9 +82,7 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
         hold().until_sent.enter_context(board().downloads.counted(EXPORT, visitor_key()))
     except TooManyDownloads:
         sentence = "Too many exports are running. Wait until one has ended, then try again."
-        too_many = problem_page(429, "This export has to wait", sentence)
-        too_many.headers["Retry-After"] = "30"
-        return too_many
+        return refuse(429, sentence, {"Retry-After": "30"})
     hold().release_turn()
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)

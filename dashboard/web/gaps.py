@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from dashboard.calls import micros
 from dashboard.gaps import Gap, gaps_of, with_fills
+from dashboard.program import PROGRAM
 from dashboard.store import audit
 from dashboard.store.tries import MOST, LoneTry
 from dashboard.store.watches import fill, spans_of, unfill
@@ -111,7 +112,7 @@ def _line(gap: Gap) -> Line:
     return Line(
         gap,
         f"ck calls export --start {first:%Y-%m-%d} --end {last:%Y-%m-%d} --file {file}",
-        f'.venv/bin/python -m dashboard import {file} --covers "{begin:%Y-%m-%d %H:%M:%S}" "{end:%Y-%m-%d %H:%M:%S}"',
+        f'{PROGRAM} import {file} --covers "{begin:%Y-%m-%d %H:%M:%S}" "{end:%Y-%m-%d %H:%M:%S}"',
     )
 
 

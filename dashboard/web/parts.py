@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import suppress
 from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -65,6 +66,10 @@ class RecordingCounts:
         self.good_until = -math.inf
 
 
+class BrokenOff(Exception):
+    """An answer ends broken on purpose, because its visitor was signed out or the server stops."""
+
+
 class Callboard(Quart):
     """The app, and its parts by name."""
 
@@ -103,6 +108,11 @@ class Callboard(Quart):
     large_calls: asyncio.Semaphore
     # The name of a part that has ended though it never should.
     ended: str = ""
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """An answer that is broken off is no failure: every server that runs us would log a traceback for it."""
+        with suppress(BrokenOff):
+            await super().__call__(scope, receive, send)
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Reports skip Quart; every other request waits for its client's turn."""

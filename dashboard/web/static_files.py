@@ -34,6 +34,12 @@ def serve_static(app: Callboard, folder: Path) -> None:
         response.headers["Cache-Control"] = _FOR_EVER if is_right else _REVALIDATED
         return response
 
+    @app.get("/robots.txt")
+    @open_to(Who.ANYBODY)
+    async def robots() -> Response:
+        """No search engine has anything to look for here, not even the sign-in page."""
+        return Response("User-agent: *\nDisallow: /\n", 200, content_type="text/plain; charset=utf-8")
+
 
 def version_of(folder: Path) -> str:
     """A short hash of all static files."""

@@ -9,21 +9,32 @@ let soundedAt = 0;
 let unseen = 0;
 let audioContext = null;
 
-// A tab that asked to be told keeps its stream while hidden.
-function keepStream() {
-  htmx.config.sse.pauseOnBackground = !ALERTS.some(wants);
+const wantsAlerts = () => ALERTS.some(wants);
+
+// Of all tabs that learn of a conversion, one makes the sound. `alerted` is the list of the last ones.
+async function isFirst(id) {
+  const epoch = new URL(stream().getAttribute("hx-sse:connect"), location.origin).searchParams.get("epoch");
+  const name = `alerted ${epoch} ${id}`;
+  const isAlone = await new Promise((resolve) => {
+    // Held for a while: two tabs learn of it in the same moment, and what one writes the other reads later.
+    const hold = (lock) => (resolve(Boolean(lock)), lock && new Promise((done) => setTimeout(done, LEASE_MS)));
+    if (navigator.locks) navigator.locks.request(name, { ifAvailable: true }, hold);
+    else setTimeout(resolve, 300 * Math.random(), true);
+  });
+  const alerted = JSON.parse(localStorage.getItem("alerted") ?? "[]");
+  if (!isAlone || alerted.includes(name)) return false;
+  localStorage.setItem("alerted", JSON.stringify([...alerted, name].slice(-200)));
+  return true;
 }
 
-keepStream();
-
-on("call:converted", (event) => {
+on("call:converted", async (event) => {
   if (document.hidden) showUnseen(unseen + 1);
-  if (Date.now() - soundedAt < QUIET_MS) return;
+  const body = event.detail.querySelector(".who a").textContent.trim();
+  if (!wantsAlerts() || !(await isFirst(event.detail.id)) || Date.now() - soundedAt < QUIET_MS) return;
   soundedAt = Date.now();
   if (wants("sound")) chime();
   if (wants("notice") && document.hidden && Notification.permission === "granted") {
-    const name = event.detail.querySelector(".who a").textContent.trim();
-    new Notification("Converted", { body: name, tag: "callboard" });
+    new Notification("Converted", { body, tag: "callboard" });
   }
 });
 
@@ -60,7 +71,5 @@ for (const alert of ALERTS) {
     }
     localStorage.setItem("alert-" + alert, box.checked ? "on" : "off");
     if (box.checked && alert === "sound") chime();
-    keepStream();
-    redraw();
   });
 }

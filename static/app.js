@@ -6,7 +6,7 @@ const STALE_MS = 30_000; // three heartbeats
 const RETRY_MS = 2_000;
 const SAY_MS = 10_000; // a screen reader is told of news at most so often
 
-const live = { connection: null, heardAt: 0 };
+const live = { connection: null, source: null, heardAt: 0, isPaused: false, refusedWith: "" };
 
 const byId = (id) => document.getElementById(id);
 const on = (type, hear) => document.addEventListener(type, hear);
@@ -27,12 +27,22 @@ function showAge() {
 
 function heard() {
   live.heardAt = Date.now();
+  live.isPaused = false;
+  live.refusedWith = "";
+  if (byId("resume")) byId("resume").hidden = true;
+  document.dispatchEvent(new CustomEvent("live:heard"));
   if (document.body.dataset.live !== "on") setLive(true, "Live");
   else showAge();
 }
 
 function lost() {
-  setLive(false, navigator.onLine ? "Reconnecting" : "Offline");
+  if (!live.isPaused) setLive(false, navigator.onLine ? live.refusedWith || "Reconnecting" : "Offline");
+}
+
+// The server says why it refuses a stream by the status alone.
+function refused(status) {
+  live.refusedWith = status === 429 ? "Not live: too many open pages" : "";
+  lost();
 }
 
 setLive(false, "Connecting");
@@ -41,6 +51,7 @@ setLive(false, "Connecting");
 
 on("htmx:sse:after:connection", (event) => {
   live.connection = event.detail.connection;
+  live.source = event.target;
   heard();
 });
 on("htmx:sse:after:message", heard);
@@ -49,21 +60,20 @@ on("beat", heard);
 on("htmx:sse:before:connection", (event) => {
   if (event.detail.connection.attempt > 0) lost();
 });
+on("htmx:response:error", (event) => {
+  if (event.target === byId("stream")) refused(event.detail.ctx.response.status);
+});
 on("htmx:sse:error", (event) => {
-  lost();
+  refused(event.detail.status);
   if (event.detail.status === 401) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
 });
 on("htmx:sse:close", lost);
-on("visibilitychange", () => {
-  // hx-sse lets go of a hidden tab's stream, unless it asked to be told of conversions.
-  if (document.hidden && htmx.config.sse.pauseOnBackground !== false) setLive(false, "Paused");
-});
 window.addEventListener("offline", lost);
 
 // Silence for long is not live, whatever the connection says.
 setInterval(() => {
   showAge();
-  if (document.hidden || !live.heardAt || Date.now() - live.heardAt < STALE_MS) return;
+  if (document.hidden || live.isPaused || live.refusedWith || !live.heardAt || Date.now() - live.heardAt < STALE_MS) return;
   const form = { timeStyle: "short", timeZone: document.body.dataset.zone };
   setLive(false, "Stale since " + new Date(live.heardAt).toLocaleTimeString("en-GB", form));
   live.connection?.reader?.cancel();
@@ -97,7 +107,7 @@ async function replace(id, from, address) {
   const text = await answer?.text().catch(() => null);
   if (turn !== turns[id]) return undefined;
   document.body.ariaBusy = null;
-  if (text == null || answer.status > 500) return (address ? setLive(false, "Not reached: try again") : lost()) ?? false;
+  if (text == null || answer.status === 429 || answer.status > 500) return (address ? setLive(false, "Not reached: try again") : lost()) ?? false;
   if (!answer.ok) return location.assign(from); // the server's own page says what is wrong
   if (address) history.pushState(null, "", address());
   const swap = "outerHTML" + (id === "call" ? "" : " ignoreTitle:true");

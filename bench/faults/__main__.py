@@ -31,6 +31,7 @@ NAMES = {
     "hostile": "hostile bodies",
     "markup": "hostile markup in a real browser",
     "slow": "slow, large and two-faced requests",
+    "viewer": "a viewer who tries everything possible",
     "guesses": "sign-in tries",
     "churn": "an hour of coming and going (LONG=1)",
     "box": "one processor (LONG=1)",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import psycopg
@@ -246,3 +248,24 @@ def test_the_doctor_says_when_a_failover_would_lose_commits(pair: tuple[Postgres
         assert any("Set synchronous_standby_names" in words for words in says)
     finally:
         make_synchronous(primary)
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port whose connections are taken and never answered, as by a machine that hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        yield int(door.getsockname()[1])
+
+
+async def test_hosts_that_answer_nothing_do_not_keep_the_last_one_of_the_list_from_being_reached(
+    pair: tuple[PostgresServer, HotStandby],
+) -> None:
+    primary, _ = pair
+    with silent_port() as one, silent_port() as two:
+        hosts, ports = ",".join(["127.0.0.1"] * 3), f"{one},{two},{primary.port}"
+        database = Database(f"postgresql+psycopg://postgres@/postgres?host={hosts}&port={ports}")
+        with suppress(DBAPIError, OSError):
+            await database.write(server_port)
+        assert await database.write(server_port) == primary.port
+        assert await database.read(server_port) == primary.port
+        await asyncio.to_thread(database.close)

@@ -22,10 +22,12 @@ from dashboard.migrations import migrate
 from dashboard.settings import Settings
 from dashboard.watch import Watch
 from dashboard.web.readiness import Readiness
+from tests.failing_disk import failing_disk
 from tests.failover import execute
 from tests.postgres import PostgresServer
+from tests.reports import report
 from tests.running import RunningBoard
-from tests.stored import sql
+from tests.stored import column, sql
 
 CEILING = 20.0
 # In a process of its own: within one, SQLite uses a file again that it has open for writing.
@@ -88,6 +90,29 @@ async def test_sqlite_on_a_read_only_file_system_is_not_ready_and_is_again_once_
     sql(database, "UPDATE clock SET seq = seq")
     assert bad_words(url) == ""
     database.close()
+
+
+def test_a_board_whose_disk_turns_read_only_is_not_ready_and_loses_nothing_it_acknowledged(
+    start_board: Callable[..., RunningBoard], tmp_path: Path
+) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with failing_disk(tmp_path / "disk.img", folder) as disk:
+        board = start_board(DASHBOARD_DATA=str(folder / "data"), DASHBOARD_DISK_RESERVE="0")
+        assert board.post(report("before")).status_code == 200
+        disk.fail()
+        assert board.post(report("refused")).status_code == 503
+        assert board.get("/readyz").status_code == 503
+        assert "Nothing can be stored" in bad_words(f"sqlite:///{folder / 'data' / 'callboard.db'}")
+        board.end()
+        disk.repair()
+        board.start()
+        assert board.post(report("after")).status_code == 200
+        board.end()
+        database = Database(f"sqlite:///{folder / 'data' / 'callboard.db'}")
+        assert column(database, "call", "call_sid") == ["before", "after"]
+        database.close()
+        disk.unmount()
 
 
 async def test_a_connection_that_was_opened_read_only_is_opened_again_once_it_need_not_be(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 
 from bench.faults.client import Sender, new_board
 from bench.faults.ledger import LATEST_ANSWER, find
 from bench.faults.storage import started, weather
 from bench.faults.table import Run
 from bench.servers import NotMeasured
+from tests.failing_disk import failing_disk
 from tests.failover import REPLICATED, HotStandby, Name, execute, make_synchronous
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
@@ -28,7 +28,6 @@ from tests.running import RunningBoard
 RATE = 50.0
 HEALED_WITHIN = 5.0
 AWAY_SECONDS = 1.5
-DISK_MEGABYTES = 32
 
 
 def measure(run: Run) -> None:
@@ -207,26 +206,23 @@ def _refuses(run: Run, url: str, encoding: str) -> bool:
 def _disk(run: Run) -> None:
     """A file system that the kernel turns read-only at an error, as it does when a disk fails."""
     what = "the disk turns read-only (ext4 at an error of its own)"
-    folder, image = run.place("failover-disk"), run.folder / "failover-disk.img"
+    folder = run.place("failover-disk")
     board = new_board(run.place("failover-disk-log"))
+    board.environment |= {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_DISK_RESERVE": "0"}
+    (board.folder / "data").symlink_to(folder / "data", target_is_directory=True)
     with ExitStack() as mounted:
         try:
-            device = _mount(image, folder)
+            disk = mounted.enter_context(failing_disk(run.folder / "failover-disk.img", folder))
         except (OSError, subprocess.CalledProcessError) as problem:
             raise NotMeasured(f"no file system may be made and mounted here ({problem}): run it as root") from problem
-        mounted.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=False)
-        board.environment |= {"DASHBOARD_DATA": str(folder / "data"), "DASHBOARD_DISK_RESERVE": "0"}
-        (board.folder / "data").symlink_to(folder / "data", target_is_directory=True)
         with started(board), Sender(board.port, what, RATE) as sender:
             sender.wait_for_acknowledgement(0.0, 5)
             time.sleep(2)
-            Path(f"/sys/fs/ext4/{device.name}/trigger_fs_error").write_text("1")
+            disk.fail()
             began = time.monotonic()
             time.sleep(run.choose(5.0, 20.0))
             ready = board.get("/readyz").status_code
-        subprocess.run(["umount", str(folder)], check=True)
-        subprocess.run(["e2fsck", "-fy", str(image)], check=False, capture_output=True)
-        _mount(image, folder)
+        disk.repair()
         ledger, found = sender.ledger, find(board, sender.ledger)
     refused = len([sent for sent in ledger.sent if sent.status == 503 and sent.at > began])
     run.row(
@@ -235,15 +231,3 @@ def _disk(run: Run) -> None:
         "refused, /readyz 503, 0 lost",
         found.is_right and ready == 503 and refused > 0 and not (ledger.late or ledger.unanswered),
     )
-
-
-def _mount(image: Path, folder: Path) -> Path:
-    """The loop device on which the file system of this image is mounted; the image is made where there is none."""
-    if not image.exists():
-        with image.open("wb") as file:
-            file.truncate(DISK_MEGABYTES * 2**20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
-    mount = ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]
-    subprocess.run(mount, check=True, capture_output=True)
-    found = subprocess.run(["findmnt", "-no", "SOURCE", str(folder)], check=True, capture_output=True, text=True)
-    return Path(found.stdout.strip())

@@ -137,6 +137,7 @@ def test_unknown_and_endless_codings_are_named() -> None:
         (" GZIP , identity,, Br ", b"{}", "gzip, br"),
         ("utf-8", b"{}", "utf-8"),
     ],
+    ids=range(9),
 )
 def test_the_header_decides_and_without_one_the_first_bytes(header: str, body: bytes, encoding: str) -> None:
     assert encoding_of(header, body) == encoding

@@ -113,11 +113,17 @@ def _announces_more(head: bytes, size: int) -> bool:
 
 
 def _limit() -> None:
-    """Bound what a damaged or hostile file can make this process take."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+    """Bound what a damaged or hostile file can make this process take; where the system is stricter, that counts."""
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 16),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with suppress(OSError, ValueError):  # macOS takes no limit of address space
+            resource.setrlimit(kind, (limit, limit))
 
 
 def main() -> None:

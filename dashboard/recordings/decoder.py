@@ -49,6 +49,7 @@ class Decoder:
         self._idle_seconds = idle_seconds
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
+        self._killed: list[asyncio.subprocess.Process] = []
         self._idle: asyncio.TimerHandle | None = None
 
     @property
@@ -70,8 +71,9 @@ class Decoder:
     async def close(self) -> None:
         """End the process; a later `examine` starts another."""
         self._stay()
-        if (process := self._process) is not None:
-            self._kill()
+        self._kill()
+        # A loop that closes before it has seen them end keeps their pipes open.
+        for process in self._killed:
             await process.wait()
 
     async def _ask(self, path: Path) -> Sound | None:
@@ -116,7 +118,9 @@ class Decoder:
             self._idle = None
 
     def _kill(self) -> None:
+        self._killed = [process for process in self._killed if process.returncode is None]
         process, self._process = self._process, None
         if process is not None:
+            self._killed.append(process)
             with suppress(ProcessLookupError):
                 process.kill()

@@ -16,7 +16,7 @@ from dashboard import __main__
 from dashboard.database import Database
 from dashboard.disk import MIB
 from dashboard.doctor.finding import BAD, DOUBT, GOOD, Finding
-from dashboard.doctor.here import data_folder, disk, secrets, settings_file_mode, unknown_names
+from dashboard.doctor.here import check_here, data_folder, disk, secrets, settings_file_mode, unknown_names
 from dashboard.doctor.outside import check_outside, proxies, secrets_in_use
 from dashboard.doctor.tables import check_tables, file_mode
 from dashboard.migrations import migrate
@@ -43,6 +43,11 @@ def words(findings: list[Finding]) -> str:
 def test_every_setting_there_is_is_known() -> None:
     assert {"DASHBOARD_BIND", "DASHBOARD_DATA", "DASHBOARD_WEBHOOK_SECRET_FILE", "DASHBOARD_LOG"} <= known_settings()
     assert list(unknown_names(known_settings())) == []
+
+
+def test_the_region_of_telephone_numbers_is_shown(tmp_path: Path) -> None:
+    found = words(list(check_here(Settings(data_folder=tmp_path, phone_region="SG"), {}, ())))
+    assert "read as numbers of SG (DASHBOARD_PHONE_REGION)" in found
 
 
 def test_a_name_with_a_typo_is_told_with_the_one_that_was_meant() -> None:

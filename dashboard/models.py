@@ -112,7 +112,7 @@ class Call(SQLModel, table=True):
     recording_url: str = text()
     data: str = text()
     person: str = text()
-    """The customer's key, as `phone_numbers.person_key` gives it; "" for nobody, and where it is not filled in yet."""
+    """The customer's key, as `phone_numbers.person_key` gives it; "" for anonymous callers, and until it is filled."""
 
     __table_args__ = (
         UniqueConstraint("call_sid", "try_count", name="call_identity"),

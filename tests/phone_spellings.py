@@ -19,7 +19,7 @@ class Person(NamedTuple):
     quoted: tuple[str, ...]
     """as a text may quote it: a transcript, a note, an address, JSON"""
     core: str
-    """the digits, or the name, that nobody may read where numbers are hidden"""
+    """the digits, or the name, that must not be readable where numbers are hidden"""
 
 
 INDIAN_MOBILE = Person(

@@ -16,7 +16,7 @@ from dashboard import __main__
 from dashboard.database import Database
 from dashboard.disk import MIB
 from dashboard.doctor.finding import BAD, DOUBT, GOOD, Finding
-from dashboard.doctor.here import data_folder, disk, secrets, settings_file_mode
+from dashboard.doctor.here import check_here, data_folder, disk, secrets, settings_file_mode
 from dashboard.doctor.outside import check_outside, proxies, secrets_in_use
 from dashboard.doctor.tables import check_tables, file_mode
 from dashboard.migrations import migrate
@@ -38,6 +38,11 @@ def words(findings: list[Finding]) -> str:
 
 
 # Settings
+
+
+def test_the_region_of_telephone_numbers_is_shown(tmp_path: Path) -> None:
+    found = words(list(check_here(Settings(data_folder=tmp_path, phone_region="SG"), {}, ())))
+    assert "read as numbers of SG (DASHBOARD_PHONE_REGION)" in found
 
 
 def test_a_settings_file_that_others_may_read_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:

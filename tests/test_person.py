@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql_text
 
+from dashboard.__main__ import main
 from dashboard.database import Database
 from dashboard.erasure import By, TooShort, erase, find
 from dashboard.models import ApiToken
@@ -18,11 +19,12 @@ from dashboard.recordings.keep import Keep
 from dashboard.roles import ADMIN, REVIEWER, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.accounts import add_account, add_wall_link
+from dashboard.store.replay import replay
 from dashboard.web.parts import Callboard
 from tests.phone_spellings import ANONYMOUS, INDIAN_MOBILE, OTHERS, PEOPLE, SIP_NAME, Person
 from tests.reports import WEBHOOK, report
 from tests.signed_in import browser_of
-from tests.stored import NOON, calls, column, rebuild, rows, sql, store
+from tests.stored import INDIA, NOON, calls, column, rebuild, rows, sql, store
 
 MakeApp = Callable[..., Awaitable[Callboard]]
 WHO = By("asha", "127.0.0.1", NOON)
@@ -72,8 +74,8 @@ async def test_every_spelling_of_five_people_gives_five_leads_with_all_their_cal
     for of_person in ids.values():
         for call_id in of_person:
             assert await listed(client, call_id) == (of_person, set())
-    told = await (await client.get("/api/calls?limit=200")).get_json()
-    assert {call["person"] for call in told["calls"]} == {person.key for person in PEOPLE}
+    listing = await (await client.get("/api/calls?limit=200")).get_json()
+    assert {call["person"] for call in listing["calls"]} == {person.key for person in PEOPLE}
 
 
 async def test_nearly_the_same_numbers_are_as_many_leads(board: Callboard) -> None:
@@ -107,7 +109,7 @@ def fill(database: Database) -> None:
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.key)
-async def test_any_spelling_erases_all_spellings_and_nobody_else(
+async def test_any_spelling_erases_all_spellings_and_no_other_person(
     database: Database, tmp_path: Path, person: Person
 ) -> None:
     fill(database)
@@ -192,6 +194,28 @@ async def test_the_region_of_the_settings_is_obeyed_from_the_webhook_to_the_eras
     assert await leads(client) == 1
     assert "+971 50 123 4567" in await (await client.get("/calls/1")).get_data(as_text=True)
     assert (await find(app.database, "0501234567", "AE")).removed.calls == 3
+
+
+def test_the_commands_obey_the_region_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DASHBOARD_DATA", str(tmp_path))
+    monkeypatch.setenv("DASHBOARD_PHONE_REGION", "AE")
+    file = tmp_path / "calls.jsonl"
+    file.write_bytes(report("a", to="050 123 4567") + b"\n" + report("b", to="971501234567"))
+    assert main(["import", str(file)]) == 0
+    database = Database(f"sqlite:///{tmp_path / 'callboard.db'}")
+    assert column(database, "call", "person") == ["+971501234567"] * 2
+    sql(database, "UPDATE \"call\" SET person = 'wrong'")
+    assert main(["rebuild"]) == 0
+    assert column(database, "call", "person") == ["+971501234567"] * 2
+    capsys.readouterr()
+    assert main(["erase", "0501234567", "--dry-run"]) == 0
+    assert "Would be erased: 2 calls" in capsys.readouterr().out
+    replayed = database.write_now(partial(replay, inbox_ids=[1], source_timezone=INDIA, region="IN"))
+    assert [each.has_changed for each in replayed] == [True]
+    assert column(database, "call", "person") == ["+91501234567", "+971501234567"]
+    database.close()
 
 
 async def test_masked_roles_get_no_key_of_a_person_from_the_api(board: Callboard) -> None:

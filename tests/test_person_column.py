@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
+from dashboard import feed
+from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.person_column import fill_person_column
+from dashboard.settings import Settings
 from dashboard.store import person_column
 from dashboard.store.person_column import fill, next_step
 from dashboard.web.parts import Callboard
 from tests.phone_spellings import PEOPLE
-from tests.reports import report
+from tests.reports import WEBHOOK, report
 from tests.stored import calls, column, sql, store
 from tests.test_person import leads, query
 
@@ -82,6 +88,28 @@ async def test_a_board_counts_the_people_of_calls_from_before_the_upgrade(
     before_the_upgrade(database)
     app = await make_app(database_url=database_url)
     assert await leads(app.test_client()) == len(PEOPLE)
+
+
+async def test_webhooks_are_stored_while_the_column_is_filled(
+    settings: Settings, database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_upgrade(database)
+    goes_on = asyncio.Event()
+
+    async def held_up(*given: Any) -> None:
+        await goes_on.wait()
+        await fill_person_column(*given)
+
+    monkeypatch.setattr(feed, "fill_person_column", held_up)
+    app = create_app(replace(settings, database_url=database_url))
+    async with app.test_app() as running:
+        client = running.test_client()
+        assert (await client.post(WEBHOOK, data=report("new", to="919000000001"))).status_code == 200
+        assert (await client.get("/")).status_code == 503
+        goes_on.set()
+        async with asyncio.timeout(10):
+            await app.feed.ready.wait()
+        assert await leads(client) == len(PEOPLE) + 1
 
 
 async def test_another_region_reads_all_numbers_again_and_back(

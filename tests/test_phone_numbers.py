@@ -185,7 +185,7 @@ def test_an_address_is_found_as_a_whole() -> None:
     assert not mentions("10.20.30.40", key)
 
 
-def test_numbers_of_whoever_are_found() -> None:
+def test_numbers_of_other_people_are_found() -> None:
     texts = ("98123 45670", "+971 50 123 4567", "0091 98123-45670", "0044 113 496 0000", "98123%2045670")
     assert [[found.key for found in numbers_in(text)] for text in texts] == [
         ["+919812345670"],

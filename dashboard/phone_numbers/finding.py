@@ -17,11 +17,11 @@ WIDEST_GAP = 8
 """Signs between two digits of one number, at most: ",\\n    " of indented JSON is one."""
 # Shorter ones are extensions and service numbers: a date or a price has as many digits.
 _SHORTEST = 5
-# So long a number is found inside other digits, too; a shorter one only where it stands by itself.
+# A number of this length is found inside other digits, too; a shorter one only with no digit beside it.
 _UNMISTAKABLE = 8
-# Ten digits tell a person apart in most countries; what stands before them is a country's code or a zero.
+# The last ten digits identify a person in most countries; the digits before them are a country code or a zero.
 _CORE_DIGITS = 10
-# Stands for the rest of an escape, so that the escape counts as one sign and all places stay.
+# Replaces the rest of an escape, so that the escape counts as one sign and all offsets stay the same.
 _FILLER = "\x00"
 _GAP = rf"{_FILLER}*(?:(?:[^\w{_FILLER}]|_){_FILLER}*){{0,{WIDEST_GAP}}}"
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{{_SHORTEST - 1},}}")
@@ -34,14 +34,14 @@ _ESCAPE = re.compile(
 )
 _MAY_ESCAPE = re.compile(r"[%\\&]")
 _LARGEST_CODE = 0x10FFFF
-# A number's own signs; behind others stands an extension, and its digits are no part of it.
+# The signs that a number may contain. After any other sign comes an extension, whose digits are not part of it.
 _PART = re.compile(r"[\d\s()+./-]+")
 # A sign for another country's number, right before the digits of this one.
 _CODE_BEFORE = re.compile(r"(?:\+|(?<!\d)00)\W{0,2}(\d(?:[\W_]{0,3}\d){0,4})[\W_]{0,8}\Z")
 _MOST_CODE_DIGITS = 6
 _LONGEST_CODE = 24
-# What reads as an Indian mobile's number, in one to three groups, is a person's, in whatever call it stands. Between
-# letters it is a part of some identifier.
+# An Indian mobile number in one to three groups is a person's number in any call. Between letters it is part of an
+# identifier.
 _SIGN = rf"{_FILLER}*(?:[\s.-]{_FILLER}*)?"
 _INDIAN_MOBILE = re.compile(
     rf"(?<![^\W_])(?P<code>(?:(?:\d\d)?\d\d{_SIGN}|\d)?)"
@@ -81,7 +81,7 @@ class Found(NamedTuple):
 class Numbers:
     """Some people's numbers, to be found in any text: with +, 91 or 0 before them, in groups, in any script's digits.
 
-    Their national forms are found, too, and for short ones the form without the area's code, where it stands alone.
+    Their national forms are found, too, and the form without the area code where no digit is beside it.
     """
 
     def __init__(self, numbers: Iterable[str], region: str = "IN") -> None:

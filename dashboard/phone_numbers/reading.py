@@ -27,7 +27,7 @@ _NO_PERSON = re.compile(
     r"(?:caller|number)?|(?:caller|number)(?:unavailable|unknown|withheld)|no(?:callerid|id|number|ne)|idunavailable"
     r"|notavailable|outofarea|na|nan|nil|null|undefined|0*"
 )
-"""What stands in place of a hidden caller's number: letters alone, in lower case."""
+"""The words that replace a hidden caller's number: letters only, in lower case."""
 # The same words typed on a keypad, as carriers send them: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE.
 _NO_PERSON_KEYPAD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 
@@ -143,7 +143,7 @@ def _read(text: str, region: str) -> tuple[str, str]:
 
 
 def _cleaned(text: str) -> str:
-    """In one form of Unicode, with 0 to 9 for all digits, and without characters that nobody sees."""
+    """In one form of Unicode, with 0 to 9 for all digits, and without invisible characters."""
     text = unicodedata.normalize("NFKC", text)
     if text.isascii() and text.isprintable():
         return text.strip()

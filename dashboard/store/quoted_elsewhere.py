@@ -1,4 +1,4 @@
-"""Where a person's number stands beside calls, reports and the audit log: shared walls, rights, headers of reports."""
+"""Finds and blanks a person's number outside calls and the audit log: in shared walls, rights and report headers."""
 
 from __future__ import annotations
 

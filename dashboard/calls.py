@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,6 +17,8 @@ _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "
 LONGEST_IN_A_ROW = 200
 # Signs between two digits of what `masking` takes for one number.
 _WIDEST_GAP = 8
+_BY_BYTES = "sha256:"
+_HASH_OF_BYTES = re.compile(rf"{_BY_BYTES}[0-9a-f]{{64}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = 0
 _MOST_DIGITS = 18
@@ -87,8 +90,19 @@ def changes(before: dict[str, JSON], after: dict[str, JSON], path: str = "") -> 
 
 
 def call_sid_of(report: CallReport, body: bytes) -> str:
-    """The platform's id of the call; a report without one is told apart by its bytes."""
-    return report.call_sid or f"sha256:{hashlib.sha256(body).hexdigest()}"
+    """The identity of a report's call: the platform's id, or the hash of the report's bytes where it has none.
+
+    The hash stays inside the database: `shown_sid` is what programs get.
+    """
+    return report.call_sid or f"{_BY_BYTES}{hashlib.sha256(body).hexdigest()}"
+
+
+def shown_sid(call_sid: str) -> str:
+    """The platform's id of a stored call, "" where its reports have none.
+
+    A hash of the whole report follows from the masked digits in it: all candidates can be tried against it.
+    """
+    return "" if _HASH_OF_BYTES.fullmatch(call_sid) else call_sid
 
 
 def try_of(report: CallReport, tries_known: list[int]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, as_text
+from dashboard.calls import shown_sid
 from dashboard.figures import stage_of
 from dashboard.masking import Mask, as_it_is, masked
 from dashboard.render import utc
@@ -20,7 +21,10 @@ from dashboard.store.calls import ToldCall
 SUMMARY = {
     "id": ("integer", "The board's number of the call; it never changes."),
     "seq": ("integer", "Goes up with every change of the call; see after_seq."),
-    "call_sid": ("string", "CallKaro's id of the call; whether all tries of a call bear one is not documented."),
+    "call_sid": (
+        "string",
+        "CallKaro's id of the call, empty where it sent none; whether all tries of a call bear one is not documented.",
+    ),
     "try_count": ("integer", "-1 inbound, 0 the first attempt, 1 the first retry."),
     "at": ("string", "When it began, UTC; when its first report came, where no time was reported."),
     "received_at": ("string", "When its first report came, UTC."),
@@ -54,7 +58,7 @@ def summary_of(told: ToldCall, *, sees_numbers: bool) -> dict[str, JSON]:
     return {
         "id": row.id,
         "seq": row.seq,
-        "call_sid": hide(told.call_sid),
+        "call_sid": hide(shown_sid(told.call_sid)),
         "try_count": row.try_count,
         "at": utc(row.at),
         "received_at": utc(row.received_at),

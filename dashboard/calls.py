@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
 
-from dashboard.callkaro.report import JSON, CallReport, as_text
+from dashboard.callkaro.report import JSON, CallReport, as_key, as_text
 from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
+from dashboard.masking import ALL_NUMBERS
 
 _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
 LONGEST_IN_A_ROW = 200
+MOST_FORMER = 50
 # Signs between two digits of what `masking` takes for one number.
 _WIDEST_GAP = 8
 _BY_BYTES = "sha256:"
@@ -95,6 +98,24 @@ def call_sid_of(report: CallReport, body: bytes) -> str:
     The hash stays inside the database: `shown_sid` is what programs get.
     """
     return report.call_sid or f"{_BY_BYTES}{hashlib.sha256(body).hexdigest()}"
+
+
+def ends_of(data: dict[str, JSON]) -> set[str]:
+    """The numbers of a call's two ends, as its columns have them."""
+    return {end for name in ("from", "to") if (end := as_key(data.get(name)))}
+
+
+def former(seen: Iterable[str], data: dict[str, JSON]) -> str:
+    """Of the ends that reports of a call have given, those that it has no more: a JSON list, or "".
+
+    A later report may correct a number that the transcript still quotes: it is masked like the present one. More than
+    MOST_FORMER of them are one ALL_NUMBERS.
+    """
+    gone = set(seen)
+    if len(gone) > MOST_FORMER or ALL_NUMBERS in gone:
+        return to_json([ALL_NUMBERS]).decode()
+    gone -= ends_of(data)
+    return to_json(sorted(gone)).decode() if gone else ""
 
 
 def shown_sid(call_sid: str) -> str:

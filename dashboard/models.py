@@ -107,6 +107,8 @@ class Call(SQLModel, table=True):
     customer_number: str = text()
     disposition: str = text()
     recording_url: str = text()
+    former_numbers: str = text()
+    """The ends that earlier reports gave and later ones changed, as a JSON list; "" for none. See `calls.former`."""
     data: str = text()
 
     __table_args__ = (

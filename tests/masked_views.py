@@ -24,7 +24,9 @@ FIRST_DAY = "2020-01-01"
 
 
 @asynccontextmanager
-async def board_with(settings: Settings, folder: Path, migrated_file: Path, batches: Sequence[Sequence[bytes]]) -> AsyncIterator[Callboard]:
+async def board_with(
+    settings: Settings, folder: Path, migrated_file: Path, batches: Sequence[Sequence[bytes]]
+) -> AsyncIterator[Callboard]:
     """A board in a folder of its own that holds these reports, stored at fixed moments, batch after batch."""
     folder.mkdir()
     shutil.copyfile(migrated_file, folder / "callboard.db")
@@ -39,7 +41,9 @@ async def board_with(settings: Settings, folder: Path, migrated_file: Path, batc
         yield made
 
 
-async def seen(app: Callboard, client: Client, *, call_ids: Sequence[int] = (1,), more: Sequence[str] = ()) -> dict[str, str]:
+async def seen(
+    app: Callboard, client: Client, *, call_ids: Sequence[int] = (1,), more: Sequence[str] = ()
+) -> dict[str, str]:
     """What each address answers to this account's GET, head and body, and what the streams bring first."""
     answers = {}
     for path in [*_addresses(app, call_ids), *more]:
@@ -60,7 +64,13 @@ async def answer_of(client: Client, path: str, headers: dict[str, str] | None = 
 
 
 def _addresses(app: Callboard, call_ids: Sequence[int]) -> list[str]:
-    found = [f"/?from={FIRST_DAY}", f"/wall?from={FIRST_DAY}", "/api/calls?after_seq=0", "/?campaign=none", "/?stage=nonsense"]
+    found = [
+        f"/?from={FIRST_DAY}",
+        f"/wall?from={FIRST_DAY}",
+        "/api/calls?after_seq=0",
+        "/?campaign=none",
+        "/?stage=nonsense",
+    ]
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or ()) or rule.endpoint == "static_file" or rule.endpoint in STREAMS:
             continue

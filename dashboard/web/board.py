@@ -18,7 +18,7 @@ from dashboard.store.inbox import TEST_CALL, Arrival
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
-from dashboard.web.visitor import asked_for, rights
+from dashboard.web.visitor import asked_for, rights, sees_names
 
 blueprint = Blueprint("board", __name__)
 
@@ -114,10 +114,10 @@ async def send_test_call() -> ResponseReturnValue:
 
 def _filters(wanted: CallFilter) -> str:
     feed = board().feed
-    options = {
-        choice: _fewer(offered, wanted.values(choice))
-        for choice, offered in feed.index.options(wanted, feed.today).items()
-    }
+    offered = feed.index.options(wanted, feed.today)
+    if not sees_names():
+        offered = {choice: feed.masked_names.options(choice, values) for choice, values in offered.items()}
+    options = {choice: _fewer(values, wanted.values(choice)) for choice, values in offered.items()}
     return board().draw.page(
         "_filters.html",
         wanted=wanted,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from pydantic_core import to_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
-from sqlmodel import Session
 
-from dashboard.database import Database
 from dashboard.database.clock import head_of
-from dashboard.feed import Feed
 from dashboard.filters import BadFilter, CallFilter
 from dashboard.render import board_link
 from dashboard.sheets import BOM, csv_row
@@ -22,7 +20,7 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import board
+from dashboard.web.parts import Callboard, board
 from dashboard.web.plain import starting
 from dashboard.web.visitor import asked_for, rights, visit, write_down
 
@@ -78,21 +76,20 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)
     await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
-    response = Response(_lines(head, wanted, feed, database, draw, visit()), 200, headers=headers)
+    response = Response(_lines(head, wanted, board(), draw, visit()), 200, headers=headers)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
 
 
-async def _lines(
-    head: bytes, wanted: CallFilter, feed: Feed, database: Database, draw: Draw, visit: Visit
-) -> AsyncIterator[bytes]:
+async def _lines(head: bytes, wanted: CallFilter, app: Callboard, draw: Draw, visit: Visit) -> AsyncIterator[bytes]:
     """The file in pieces, newest call first. Raises Ended.
 
-    Each piece waits for a reader thread. That is what lets a client's reset end it: a generator that never waits is
+    Each piece waits for a thread. That is what lets a client's reset end it: a generator that never waits is
     asked on and on after the connection is gone, and no other request is answered any more.
     """
-    today, before = feed.today, None
+    feed, before = app.feed, None
+    today = feed.today
     if head:
         yield head
     while True:
@@ -104,10 +101,13 @@ async def _lines(
             if feed.closing or visit.has_ended:
                 raise Ended
             piece = ids[first : first + CALLS_AT_ONCE]
-            yield await database.read(partial(_draw_piece, ids=piece, draw=draw))
+            # A transaction of its own each time: one long reader would keep SQLite from folding its write-ahead log
+            # back into the file. Drawn outside of it: a read of more than 10 s is given up, and the file ends broken.
+            told = await app.database.read(partial(told_by_id, ids=piece, with_data=True))
+            async with app.large_call(sum(len(each.data) for each in told)):
+                lines = await asyncio.to_thread(_draw_piece, told, draw)
+            yield lines
 
 
-def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> bytes:
-    # In the reader's thread, and a transaction of its own each time: one long reader would keep SQLite from folding its
-    # write-ahead log back into the file, and 2 MiB of transcript must not hold up everybody's stream.
-    return b"".join(map(draw, told_by_id(session, ids, with_data=True)))
+def _draw_piece(told: Sequence[ToldCall], draw: Draw) -> bytes:
+    return b"".join(map(draw, told))

@@ -1,0 +1,18 @@
+"""Telephone numbers and SIP addresses: read, compared, shown, masked, and found in text. Pure; knows no table."""
+
+from dashboard.phone_numbers.finding import WIDEST_GAP, Found, Numbers, mentions, numbers_in
+from dashboard.phone_numbers.reading import DEFAULT_REGION, digits_of, display, is_region, masked, person_key
+
+__all__ = [
+    "DEFAULT_REGION",
+    "WIDEST_GAP",
+    "Found",
+    "Numbers",
+    "digits_of",
+    "display",
+    "is_region",
+    "masked",
+    "mentions",
+    "numbers_in",
+    "person_key",
+]

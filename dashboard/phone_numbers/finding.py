@@ -1,0 +1,292 @@
+"""Finds telephone numbers and addresses in free text: one rule for masking and for erasure.
+
+Linear in the length of the text, however many numbers are looked for: both come from outside.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from dashboard.phone_numbers.reading import _library, digits_of, person_key
+
+WIDEST_GAP = 8
+"""Signs between two digits of one number, at most: ",\\n    " of indented JSON is one."""
+# Shorter ones are extensions and service numbers: a date or a price has as many digits.
+_SHORTEST = 5
+# So long a number is found inside other digits, too; a shorter one only where it stands by itself.
+_UNMISTAKABLE = 8
+# Ten digits tell a person apart in most countries; what stands before them is a country's code or a zero.
+_CORE_DIGITS = 10
+# Stands for the rest of an escape, so that the escape counts as one sign and all places stay.
+_FILLER = "\x00"
+_GAP = rf"{_FILLER}*(?:(?:[^\w{_FILLER}]|_){_FILLER}*){{0,{WIDEST_GAP}}}"
+_RUN = re.compile(rf"\d(?:{_GAP}\d){{{_SHORTEST - 1},}}")
+_DIGIT = re.compile(r"\d")
+# URLs, JSON and HTML write blanks, signs and digits in these ways: %20 %39 \n \u0966 &#57; &nbsp;
+_ESCAPE = re.compile(
+    r"%(?:25){0,2}(?P<byte>[0-9a-f]{2})|\\+(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
+    r"|&#x(?P<hex>[0-9a-f]{1,6});|&#(?P<code>\d{1,7});|&[a-z]{2,8};",
+    re.IGNORECASE,
+)
+_MAY_ESCAPE = re.compile(r"[%\\&]")
+_LARGEST_CODE = 0x10FFFF
+# A number's own signs; behind others stands an extension, and its digits are no part of it.
+_PART = re.compile(r"[\d\s()+./-]+")
+# A sign for another country's number, right before the digits of this one.
+_CODE_BEFORE = re.compile(r"(?:\+|(?<!\d)00)\W{0,2}(\d(?:[\W_]{0,3}\d){0,4})[\W_]{0,8}\Z")
+_GROUP_BEFORE = re.compile(r"(?<!\d)(\d{1,6})[\W_]{1,3}\Z")
+_LONGEST_CODE = 24
+# What reads as an Indian mobile's number, in one to three groups, is a person's, in whatever call it stands. Between
+# letters it is a part of some identifier.
+_SIGN = rf"{_FILLER}*(?:[\s.-]{_FILLER}*)?"
+_INDIAN_MOBILE = re.compile(
+    rf"(?<![^\W_])(?P<code>(?:(?:\d\d)?\d\d{_SIGN}|\d)?)"
+    rf"(?P<number>\d{{5}}{_SIGN}\d{{5}}|\d{{3}}{_SIGN}\d{{3}}{_SIGN}\d{{4}}|\d{{4}}{_SIGN}\d{{3}}{_SIGN}\d{{3}})"
+    r"(?![^\W_])"
+)
+_LOWEST_OF_MOBILES = 6
+_INDIAN_CODES = ("", "0", "91", "091", "0091")
+_INTERNATIONAL = re.compile(r"(?<![^\W_])(?:\+|00)(?P<number>[1-9](?:[\s().-]{0,3}\d){7,13})(?!\d)")
+_GROUPS = re.compile(r"(?<![^\W_])\d+(?:[\s.-]\d+)*(?![^\W_])")
+_MOST_GROUPS = 4
+_DIGITS = re.compile(r"\d+")
+_SHORTEST_MOBILE, _LONGEST_MOBILE = 7, 20
+
+# An address is looked for around each @ alone: from every other letter on, a long text would be read again and again.
+_USER_BEFORE = re.compile(r"[^\s@<>\"'(),;\[\]{}]+\Z")
+_HOST_AFTER = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
+_HOST_NAME = re.compile(r":\d{1,5}$")
+_LONGEST_USER, _LONGEST_HOST = 100, 255
+
+
+class Found(NamedTuple):
+    """A number or an address in a text, from `start` to `end`."""
+
+    start: int
+    end: int
+    digits: str
+    """its digits from 0 to 9, without a country's code; "" for an address"""
+    key: str
+    """the person's key: of the number that was looked for, or as this one reads"""
+    is_whole: bool
+    """whether it reads as this person's number, and is no part of a longer one or of another country's"""
+    spelled: str
+    """the digits with all that stand right before and behind"""
+
+
+class Numbers:
+    """Some people's numbers, to be found in any text: with +, 91 or 0 before them, in groups, in any script's digits.
+
+    Their national forms are found, too, and for short ones the form without the area's code, where it stands alone.
+    """
+
+    def __init__(self, numbers: Iterable[str], region: str = "IN") -> None:
+        self._region = region
+        self._keys: dict[str, str] = {}
+        self._addresses: set[str] = set()
+        self._hosts: set[str] = set()
+        for number in numbers:
+            self._add(number)
+        self._lengths = sorted({len(core) for core in self._keys}, reverse=True)
+        self._beginnings = {core[:_SHORTEST] for core in self._keys}
+
+    def __bool__(self) -> bool:
+        return bool(self._keys or self._addresses)
+
+    def find(self, text: str) -> list[Found]:
+        """Where the text has one of them, in order; none overlaps another."""
+        found: list[Found] = []
+        if self._keys and _DIGIT.search(text):
+            found += self._in_digits(text)
+            if (plain := _unescaped(text)) != text:
+                found += self._in_digits(plain)
+        if self._addresses:
+            found += self._in_addresses(text)
+        return _apart(found)
+
+    def _add(self, number: str) -> None:
+        key = person_key(number, self._region)
+        if "@" in key:
+            self._addresses.add(key)
+            self._hosts.add(_HOST_NAME.sub("", key.rpartition("@")[2]))
+            number = number.rpartition("@")[0]
+        if not key.startswith("+"):
+            # Two numbers, or one with words: each of them is found, and none of them is the whole.
+            for part in _PART.findall(number):
+                self._keep(digits_of(part), key)
+                self._keep(digits_of(part)[-_CORE_DIGITS:], key)
+        if not key.startswith("+") and key.isdecimal():
+            self._keep(key, key)
+        for core in _cores_of(key) if key.startswith("+") else ():
+            self._keep(core, key)
+
+    def _keep(self, core: str, key: str) -> None:
+        if len(core) >= _SHORTEST:
+            self._keys.setdefault(core, key)
+
+    def _in_digits(self, text: str) -> Iterator[Found]:
+        for run in _RUN.finditer(text):
+            places = [run.start() + place for place, letter in enumerate(run[0]) if letter.isdecimal()]
+            digits = digits_of(run[0])
+            at, last = 0, len(digits) - _SHORTEST
+            while at <= last:
+                found = self._at(text, places, digits, at) if digits[at : at + _SHORTEST] in self._beginnings else None
+                if found:
+                    yield found
+                at += len(found.digits) if found else 1
+
+    def _at(self, text: str, places: list[int], digits: str, at: int) -> Found | None:
+        """The longest number that begins with a certain digit of a run."""
+        for length in self._lengths:
+            core = digits[at : at + length]
+            key = self._keys.get(core) if len(core) == length else None
+            if key is None:
+                continue
+            start, end = places[at], _with_fillers(text, places[at + length - 1] + 1)
+            first, behind = at, at + length
+            while first and at - first < _LONGEST_CODE and places[first - 1] == places[first] - 1:
+                first -= 1
+            while behind < len(digits) and behind - at < 2 * _LONGEST_CODE and places[behind] == places[behind - 1] + 1:
+                behind += 1
+            before, after = digits[first:at], digits[at + length : behind]
+            if length < _UNMISTAKABLE and (before or after):
+                continue
+            is_whole = not after and self._reads_as(key, text[max(0, start - _LONGEST_CODE) : start], before, core)
+            return Found(start, end, core, key, is_whole, before + core + after)
+        return None
+
+    def _in_addresses(self, text: str) -> Iterator[Found]:
+        at = text.find("@")
+        while at >= 0:
+            host = _HOST_AFTER.match(text, at + 1, at + 1 + _LONGEST_HOST)
+            is_known = host is not None and host["name"].casefold().rstrip(".") in self._hosts
+            user = _USER_BEFORE.search(text[max(0, at - _LONGEST_USER) : at]) if is_known else None
+            if user and host:
+                start, end = at - len(user[0]), host.end()
+                address = text[start:end].rstrip(".")
+                if (key := person_key(address, self._region)) in self._addresses:
+                    yield Found(start, start + len(address), "", key, True, address)
+            at = text.find("@", at + 1)
+
+    def _reads_as(self, key: str, text_before: str, before: str, core: str) -> bool:
+        if code := _CODE_BEFORE.search(text_before):
+            return person_key(f"+{digits_of(code[1])}{core}", self._region) == key
+        if person_key(before + core, self._region) == key:
+            return True
+        group = _GROUP_BEFORE.search(text_before)
+        return group is not None and person_key(f"{digits_of(group[1])}{core}", self._region) == key
+
+
+def numbers_in(text: str, region: str = "IN") -> Iterator[Found]:
+    """What reads as a telephone number in a text, in order: the region's mobiles, and what has a + or 00 before it."""
+    if not _DIGIT.search(text):
+        return
+    mobiles: list[Found] = []
+    international: list[Found] = []
+    for reading in dict.fromkeys((text, _unescaped(text))):
+        mobiles += _indian_mobiles(reading, region) if region == "IN" else _mobiles(reading, region)
+        international += (_as_found(each, reading, region, "+") for each in _INTERNATIONAL.finditer(reading))
+    yield from _apart(mobiles, international)
+
+
+def mentions(text: str, key: str, region: str = "IN") -> bool:
+    """Whether a text quotes the number or address of the person with this key, and not as a part of a longer one."""
+    return any(found.is_whole for found in _numbers_of(key, region).find(text))
+
+
+@lru_cache(16)
+def _numbers_of(key: str, region: str) -> Numbers:
+    return Numbers([key], region)
+
+
+def _cores_of(key: str) -> Collection[str]:
+    """The digits to look for: the national number, and further forms of it that it is not a part of."""
+    if re.fullmatch(r"\+91[6-9]\d{9}", key):
+        return (key[3:],)
+    library = _library()
+    number = library.parse(key)
+    significant = library.national_significant_number(number)
+    national = digits_of(library.format_number(number, library.PhoneNumberFormat.NATIONAL))
+    cores = {significant, key[1:]} if len(significant) < _UNMISTAKABLE else {significant}
+    area = library.length_of_geographical_area_code(number)
+    return cores | ({national} if significant not in national else set()) | {significant[area:]}
+
+
+def _unescaped(text: str) -> str:
+    """The same text, letter under letter, with a blank or a digit and fillers for every escape."""
+    return _ESCAPE.sub(_plain, text) if _MAY_ESCAPE.search(text) else text
+
+
+def _plain(escape: re.Match[str]) -> str:
+    code = int(escape["byte"] or escape["unit"] or escape["hex"] or "20", 16)
+    code = int(escape["code"]) if escape["code"] else code
+    letter = chr(code) if code <= _LARGEST_CODE else " "
+    return (letter if letter.isdecimal() else " ") + _FILLER * (len(escape[0]) - 1)
+
+
+def _indian_mobiles(text: str, region: str) -> Iterator[Found]:
+    for each in _INDIAN_MOBILE.finditer(text):
+        code = each["code"]
+        # Other digits right before it make it a part of a longer number.
+        stands_alone = digits_of(code) in _INDIAN_CODES or not code[-1].isdecimal()
+        if stands_alone and int(each["number"][0]) >= _LOWEST_OF_MOBILES:
+            yield _as_found(each, text, region)
+
+
+def _mobiles(text: str, region: str) -> Iterator[Found]:
+    """Mobiles of a region by its numbering plan, in one to four groups."""
+    pattern, code = _plan_of(region)
+    before = re.compile(rf"^(?:00)?(?:{code})?0?")
+    for run in _GROUPS.finditer(text):
+        groups = list(_DIGITS.finditer(text, run.start(), run.end()))
+        first = 0
+        while first < len(groups):
+            for last in range(min(first + _MOST_GROUPS, len(groups)) - 1, first - 1, -1):
+                start, end = groups[first].start(), groups[last].end()
+                if not _SHORTEST_MOBILE <= end - start <= _LONGEST_MOBILE:
+                    continue
+                digits = digits_of(text[start:end])
+                national = digits[len(before.findall(digits)[0]) :]
+                if any(map(pattern.fullmatch, (digits, national))):
+                    yield Found(start, end, digits, person_key(digits, region), True, digits)
+                    first = last
+                    break
+            first += 1
+
+
+@lru_cache(8)
+def _plan_of(region: str) -> tuple[re.Pattern[str], int]:
+    metadata = _library().PhoneMetadata.metadata_for_region(region)
+    return re.compile(metadata.mobile.national_number_pattern or r"(?!)"), metadata.country_code
+
+
+def _as_found(each: re.Match[str], text: str, region: str, plus: str = "") -> Found:
+    digits = digits_of(each["number"])
+    end = _with_fillers(text, each.end("number"))
+    return Found(each.start("number"), end, digits, person_key(plus + digits, region), True, digits)
+
+
+def _with_fillers(text: str, end: int) -> int:
+    """The end of an escape whose first place is the last digit's."""
+    while end < len(text) and text[end] == _FILLER:
+        end += 1
+    return end
+
+
+def _apart(found: list[Found], rest: Iterable[Found] = ()) -> list[Found]:
+    """In order and without overlaps: the longer of two that begin together, and of `rest` what `found` leaves."""
+    kept: list[Found] = []
+    for each in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or each.start >= kept[-1].end:
+            kept.append(each)
+    starts = [each.start for each in kept]
+    free: list[Found] = []
+    for each in rest:
+        place = bisect_left(starts, each.end)
+        if not place or kept[place - 1].end <= each.start:
+            free.append(each)
+    return sorted(kept + _apart(free)) if free else kept

@@ -130,10 +130,8 @@ def read_filter(pairs: Iterable[tuple[str, str]]) -> CallFilter:
     first, last = _read_day("from", single), _read_day("to", single)
     if first and last and first > last:
         raise BadFilter(f"from={first} is after to={last}; swap them.")
-    sorted_values: dict[str, Any] = {
-        ("try_" if name == "try" else name): tuple(sorted(values)) for name, values in chosen.items()
-    }
-    return CallFilter(**sorted_values, period=period, from_=first, to=last)
+    named: dict[str, Any] = {("try_" if name == "try" else name): tuple(sorted(each)) for name, each in chosen.items()}
+    return CallFilter(**named, period=period, from_=first, to=last)
 
 
 def read_limited(query: str) -> CallFilter:

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dashboard.phone_numbers import Found, Numbers, digits_of, masked, numbers_in
-from dashboard.phone_numbers.digit_runs import digit_runs
+from dashboard.phone_numbers import Found, Numbers, digit_runs, digits_of, masked, numbers_in
 
 ALL_NUMBERS = "*"
 """Stands among the numbers of a call for more than are kept: every run of digits is masked."""
@@ -33,6 +32,7 @@ _MASKED = re.compile(r"\d{0,2}•{3,}\d{0,3}")
 _OPAQUE = "ℵ"
 # A long name ends in a hash of all of it, against which hidden digits could be tried.
 _HASH_OF_REST = re.compile(r"…[0-9a-f]{64}")
+_REST = re.compile(r"…[0-9a-f]{64}|\d{31}")
 _ADDRESS = "•••••"
 # So long a number is found inside other digits, too.
 _UNMISTAKABLE = 8
@@ -193,7 +193,7 @@ class _Walk:
             names = self._new_keys.get(id(value), {})
             shown: dict[str, Any] = {}
             for key, each in value.items():
-                name = names[key] if key in names else key
+                name = names.get(str(key), str(key))
                 shown[_unused(name, shown)] = self.renamed(each)
             return shown
         return [self.renamed(each) for each in value] if isinstance(value, list) else value
@@ -321,7 +321,7 @@ def _is_beside_a_mask(found: Found, text: str) -> bool:
 
 def _is_cut(number: str) -> bool:
     """Whether a number is longer than is looked for, or only the beginning of it is known."""
-    return number == ALL_NUMBERS or len(number) > _LONGEST_NUMBER or bool(_HASH_OF_REST.search(number))
+    return number == ALL_NUMBERS or len(number) > _LONGEST_NUMBER or bool(_REST.search(number))
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:

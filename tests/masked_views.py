@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from dashboard.app import create_app
 from dashboard.settings import Settings
 from dashboard.store.inbox import record
 from dashboard.web.parts import Callboard
-from tests.stored import INDIA, NOON, arrival
+from tests.stored import INDIA, NOON, arrival, column
 
 STREAMS = {"live.live", "wall.wall_live", "inbox_live.inbox_live"}
 FIRST_DAY = "2020-01-01"
@@ -28,17 +29,25 @@ async def board_with(
     settings: Settings, folder: Path, migrated_file: Path, batches: Sequence[Sequence[bytes]]
 ) -> AsyncIterator[Callboard]:
     """A board in a folder of its own that holds these reports, stored at fixed moments, batch after batch."""
-    folder.mkdir()
-    shutil.copyfile(migrated_file, folder / "callboard.db")
-    made = create_app(replace(settings, database_url=f"sqlite:///{folder / 'callboard.db'}", data_folder=folder))
-    async with made.test_app():  # type: ignore[attr-defined]
+    made = _make(settings, folder, migrated_file)
+    async with made.test_app():
         async with asyncio.timeout(20):
             await made.feed.ready.wait()
         for number, bodies in enumerate(batches):
             arrivals = [arrival(body, NOON + 1000 * number + place) for place, body in enumerate(bodies)]
             await made.database.write(partial(record, arrivals=arrivals, source_timezone=INDIA))
+        # Recordings are given up in the background: each change of their state takes a number.
+        async with asyncio.timeout(20):
+            while "waiting" in await asyncio.to_thread(column, made.database, "recording", "state"):
+                await asyncio.sleep(0.05)
         await made.feed.look()
         yield made
+
+
+def _make(settings: Settings, folder: Path, migrated_file: Path) -> Callboard:
+    folder.mkdir()
+    shutil.copyfile(migrated_file, folder / "callboard.db")
+    return create_app(replace(settings, database_url=f"sqlite:///{folder / 'callboard.db'}", data_folder=folder))
 
 
 async def seen(
@@ -81,7 +90,7 @@ def _addresses(app: Callboard, call_ids: Sequence[int]) -> list[str]:
 
 
 async def _stream(client: Client, path: str) -> str:
-    """What a stream brings at once: up to the first quarter of a second in which nothing more comes."""
+    """What a stream brings at once, without its beats: up to the first quarter of a second without anything."""
     read = b""
     async with client.request(path) as connection:
         await connection.send_complete()
@@ -92,4 +101,4 @@ async def _stream(client: Client, path: str) -> str:
         except TimeoutError:
             pass
         await connection.disconnect()
-    return read.decode()
+    return re.sub(r"event: beat\n(?:.+\n)*\n", "", read.decode())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from pydantic_core import to_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 
+from dashboard.database import Database
 from dashboard.database.clock import head_of
+from dashboard.feed import Feed
 from dashboard.filters import BadFilter, CallFilter
 from dashboard.render import board_link
 from dashboard.sheets import BOM, csv_row
@@ -20,7 +23,7 @@ from dashboard.streams import Visit
 from dashboard.told import CSV_COLUMNS, cells_of, whole_of
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
-from dashboard.web.parts import Callboard, board
+from dashboard.web.parts import board
 from dashboard.web.plain import starting
 from dashboard.web.visitor import asked_for, rights, visit, write_down
 
@@ -32,6 +35,8 @@ CALLS_AT_ONCE = 40
 
 Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
+Turn = Callable[[int], AbstractAsyncContextManager[object]]
+"""Waits for a turn to draw so many characters."""
 
 
 class Ended(Exception):
@@ -76,20 +81,22 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)
     await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
-    response = Response(_lines(head, wanted, board(), draw, visit()), 200, headers=headers)
+    lines = _lines(head, wanted, feed, database, board().large_call, draw, visit())
+    response = Response(lines, 200, headers=headers)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
 
 
-async def _lines(head: bytes, wanted: CallFilter, app: Callboard, draw: Draw, visit: Visit) -> AsyncIterator[bytes]:
+async def _lines(
+    head: bytes, wanted: CallFilter, feed: Feed, database: Database, turn: Turn, draw: Draw, visit: Visit
+) -> AsyncIterator[bytes]:
     """The file in pieces, newest call first. Raises Ended.
 
     Each piece waits for a thread. That is what lets a client's reset end it: a generator that never waits is
     asked on and on after the connection is gone, and no other request is answered any more.
     """
-    feed, before = app.feed, None
-    today = feed.today
+    today, before = feed.today, None
     if head:
         yield head
     while True:
@@ -103,8 +110,8 @@ async def _lines(head: bytes, wanted: CallFilter, app: Callboard, draw: Draw, vi
             piece = ids[first : first + CALLS_AT_ONCE]
             # A transaction of its own each time: one long reader would keep SQLite from folding its write-ahead log
             # back into the file. Drawn outside of it: a read of more than 10 s is given up, and the file ends broken.
-            told = await app.database.read(partial(told_by_id, ids=piece, with_data=True))
-            async with app.large_call(sum(len(each.data) for each in told)):
+            told = await database.read(partial(told_by_id, ids=piece, with_data=True))
+            async with turn(sum(len(each.data) for each in told)):
                 lines = await asyncio.to_thread(_draw_piece, told, draw)
             yield lines
 

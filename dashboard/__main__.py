@@ -332,16 +332,16 @@ def _covered(times: Sequence[str] | None, settings: Settings) -> tuple[int, int]
 
 def _import_batch(database: Database, settings: Settings, batch: list[Arrival], verdicts: dict[str, int]) -> None:
     if batch:
-        for receipt in patiently(
-            database, database.write_now, partial(record, arrivals=batch, source_timezone=settings.source_timezone)
-        ):
+        zone, region = settings.source_timezone, settings.phone_region
+        step = partial(record, arrivals=batch, source_timezone=zone, region=region)
+        for receipt in patiently(database, database.write_now, step):
             verdicts[receipt.verdict] = verdicts.get(receipt.verdict, 0) + 1
         batch.clear()
 
 
 def _rebuild(options: argparse.Namespace) -> int:
     settings = Settings.from_env()
-    return rebuild(options, partial(_open, settings), settings.source_timezone)
+    return rebuild(options, partial(_open, settings), settings)
 
 
 def _backup(options: argparse.Namespace) -> int:

@@ -91,14 +91,21 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
         timezone=settings.timezone,
         indian_grouping=settings.indian_grouping,
         static_version=_version_of(static),
+        region=settings.phone_region,
     )
     app.keep = Keep(settings.data_folder / "recordings")
     # Recordings end long before reports do.
     app.keep.low_water = max(app.keep.low_water, 2 * settings.disk_reserve)
     app.reserve = Reserve(app.database.folder, settings.disk_reserve)
-    app.intake = Intake(app.database, settings.source_timezone, app.reserve)
+    region = settings.phone_region
+    app.intake = Intake(app.database, settings.source_timezone, app.reserve, region=region)
     app.feed = Feed(
-        app.database, app.draw, now, source_zone=settings.source_timezone.key, calling_hours=settings.calling_hours
+        app.database,
+        app.draw,
+        now,
+        source_zone=settings.source_timezone.key,
+        calling_hours=settings.calling_hours,
+        region=region,
     )
     app.streams = Streams(app.feed, app.database, app.draw)
     app.archive = Archive(app.database, app.keep, settings.recording_hosts)

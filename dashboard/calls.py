@@ -14,17 +14,17 @@ from pydantic_core import to_json
 from dashboard.callkaro.report import JSON, CallReport, as_key, as_text
 from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
 from dashboard.masking import ALL_NUMBERS
+from dashboard.phone_numbers import DEFAULT_REGION, WIDEST_GAP, is_number, person_key
 
 _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
 LONGEST_IN_A_ROW = 200
 MOST_FORMER = 50
-# Signs between two digits of what `masking` takes for one number.
-_WIDEST_GAP = 8
 _BY_BYTES = "sha256:"
 _HASH_OF_BYTES = re.compile(rf"{_BY_BYTES}[0-9a-f]{{64}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = 0
-_MOST_DIGITS = 18
+# Of a number in E.164.
+_MOST_DIGITS = 15
 
 
 class Facts(NamedTuple):
@@ -46,15 +46,14 @@ class Facts(NamedTuple):
     person: int
 
 
-def person_of(number: str) -> int:
-    """Who a number belongs to, whichever way it is written: its digits as 63 bits, behind a 1 that keeps leading zeros.
+def person_of(key: str) -> int:
+    """A person's key as 63 bits, for the index: the digits of a telephone number, the hash of any other address.
 
-    What has more digits than any telephone's number is told apart by its hash.
+    NOBODY for "", the key of anonymous callers.
     """
-    digits = "".join(filter(str.isdecimal, number))
-    if len(digits) > _MOST_DIGITS:
-        return int.from_bytes(hashlib.sha256(bytes(map(int, digits))).digest()[:8]) >> 1
-    return int(f"1{digits}") if digits else NOBODY
+    if is_number(key) and len(key) <= 1 + _MOST_DIGITS:
+        return int(f"1{key[1:]}")
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1 if key else NOBODY
 
 
 def micros(moment: datetime) -> int:
@@ -136,11 +135,17 @@ def try_of(report: CallReport, tries_known: list[int]) -> int:
 
 
 def columns_of(
-    report: CallReport, *, try_count: int, first_received_at: int, source_timezone: ZoneInfo
+    report: CallReport,
+    *,
+    try_count: int,
+    first_received_at: int,
+    source_timezone: ZoneInfo,
+    region: str = DEFAULT_REGION,
 ) -> dict[str, Any]:
     """The call row's columns that follow from its merged data; `rebuild` gives the same again."""
     moment = report.started_at(source_timezone)
     started_at = None if moment is None else micros(moment)
+    customer_number = report.from_number if is_inbound(report.type, try_count) else report.to_number
     return {
         "at": first_received_at if started_at is None else started_at,
         "started_at": started_at,
@@ -154,7 +159,8 @@ def columns_of(
         "from_number": report.from_number,
         "to_number": report.to_number,
         "customer_name": beginning(customer_name(report.metadata), LONGEST_IN_A_ROW),
-        "customer_number": report.from_number if is_inbound(report.type, try_count) else report.to_number,
+        "customer_number": customer_number,
+        "person": person_key(customer_number, region),
         "disposition": beginning(report.disposition, LONGEST_IN_A_ROW),
         "recording_url": report.recording_url,
     }
@@ -174,7 +180,7 @@ def beginning(text: str, most: int) -> str:
         return text
     # Backwards, letter by letter: an expression would begin anew at every digit of a long run.
     end = at = most
-    while at and end - at <= _WIDEST_GAP:
+    while at and end - at <= WIDEST_GAP:
         at -= 1
         if text[at].isdecimal():
             end = at

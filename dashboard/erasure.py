@@ -6,30 +6,33 @@ how far it came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from sqlmodel import Session
 
 from dashboard.database import Database
+from dashboard.person_column import fill_person_column
+from dashboard.phone_numbers import DEFAULT_REGION, digits_of
 from dashboard.recordings.keep import Keep
 from dashboard.store import audit
 from dashboard.store.persons import (
     CALLS_AT_ONCE,
     FEWEST_DIGITS,
     Quoting,
+    Target,
     audit_quoting,
     blank_audit,
     blank_unread,
     calls_of,
     corrected_after,
     count_of,
-    digits_of,
     forget_words_with,
-    numbers_after,
+    persons_after,
     unread_quoting,
 )
+from dashboard.store.quoted_elsewhere import blank_elsewhere, blank_headers, headers_quoting, quoted_elsewhere
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.upkeep import clear_discarded
 
@@ -61,6 +64,8 @@ class Erased(NamedTuple):
     """whether the bytes are out of the database's log, too"""
     corrected: Sequence[int] = ()
     """calls that had the number by an earlier report, and have another one now; they stay"""
+    elsewhere: int = 0
+    """shared walls, accounts, tokens and headers of other reports that quote the number"""
 
     @property
     def words(self) -> str:
@@ -72,6 +77,8 @@ class Erased(NamedTuple):
             _counted(recordings, "recording"),
             _counted(self.audit_lines, "line", "of the audit log"),
         ]
+        if self.elsewhere:
+            parts.append(_counted(self.elsewhere, "mention", "in links, rights and headers"))
         return ", ".join(parts)
 
     @property
@@ -80,8 +87,9 @@ class Erased(NamedTuple):
         found: list[str] = []
         if self.others:
             found.append(
-                f"Not touched: {_some(self.others)}. These end in the same digits, and may be the same person's with "
-                "or without a country's code. If one is, erase it, too, as it is written here."
+                f"Not touched: {_some(self.others)}. These have the same digits with more or fewer before them, or "
+                "two numbers in one field, and may be the same person's. If one is, erase it too, as it is written "
+                "here."
             )
         if self.corrected:
             found.append(
@@ -100,57 +108,72 @@ def _counted(count: int, what: str, rest: str = "") -> str:
     return " ".join(part for part in (str(count), what if count == 1 else f"{what}s", rest) if part)
 
 
-async def find(database: Database, number: str) -> Erased:
-    """What `erase` would take away; changes nothing. Raises TooShort."""
-    digits = _digits(number)
-    spellings, others = await _spellings(database, number)
+class _Quoted(NamedTuple):
+    """The rows beside the person's calls that quote the number, by id."""
+
+    unread: Sequence[int]
+    audit_lines: Sequence[int]
+    headers: Sequence[int]
+    corrected: Sequence[int]
+    others: Sequence[str]
+
+
+async def find(database: Database, number: str, region: str = DEFAULT_REGION) -> Erased:
+    """What `erase` would take away; erases nothing. Raises TooShort."""
+    target = await _target(database, number, region)
     removed, goes = Removed(), set[int]()
-    for ids in await _calls(database, spellings):
+    for ids in await _calls(database, target):
         removed = removed.plus(await database.read(partial(count_of, call_ids=ids)))
         goes.update(ids)
-    unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
-    lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
-    had = await _quoting(database, partial(corrected_after, number=number), others)
-    return Erased(removed, len(unread), len(lines), sorted(others), corrected=sorted(set(had) - goes))
+    quoted = await _all_quoted(database, target)
+    elsewhere = await database.read(partial(quoted_elsewhere, target=target))
+    return _erased(removed, quoted, elsewhere.total, goes)
 
 
-async def erase(database: Database, keep: Keep, number: str, who: By) -> Erased:
+async def erase(database: Database, keep: Keep, number: str, who: By, region: str = DEFAULT_REGION) -> Erased:
     """Take it away, for good. Raises TooShort; SQLAlchemyError and OSError where it was stopped half-way."""
-    digits = _digits(number)
-    spellings, others = await _spellings(database, number)
+    target = await _target(database, number, region)
     removed, line = Removed(), None
-    remove = partial(_remove, digits=digits, who=who)
-    for ids in await _calls(database, spellings):
+    remove = partial(_remove, target=target, who=who)
+    for ids in await _calls(database, target):
         removed, line = await database.write(partial(remove, call_ids=ids, before=removed, line=line))
-    unread = await _quoting(database, partial(unread_quoting, digits=digits), others)
-    lines = await _quoting(database, partial(audit_quoting, digits=digits), others)
-    had = await _quoting(database, partial(corrected_after, number=number), others)
-    erased = Erased(removed, len(unread), len(lines), sorted(others), corrected=sorted(set(had)))
-    finish = partial(_finish, digits=digits, who=who)
-    await database.write(partial(finish, unread=unread, lines=lines, words=erased.words, line=line))
+    quoted = await _all_quoted(database, target)
+    erased = await database.write(partial(_finish, target=target, who=who, quoted=quoted, removed=removed, line=line))
     while await clear_discarded(database, keep):
         pass
     return erased._replace(is_folded=await database.fold())
 
 
+def _erased(removed: Removed, quoted: _Quoted, elsewhere: int, goes: Collection[int] = ()) -> Erased:
+    return Erased(
+        removed,
+        len(quoted.unread),
+        len(quoted.audit_lines),
+        quoted.others,
+        corrected=sorted(set(quoted.corrected) - set(goes)),
+        elsewhere=elsewhere + len(quoted.headers),
+    )
+
+
 def _remove(
-    session: Session, call_ids: Sequence[int], before: Removed, line: int | None, digits: str, who: By
+    session: Session, call_ids: Sequence[int], before: Removed, line: int | None, target: Target, who: By
 ) -> tuple[Removed, int]:
     """Some of the calls: how many went by now, and the line of the audit log that says so, should it stop here."""
     # With the first of them: an open board tells its words anew when it hears that a call has gone.
-    forget_words_with(session, digits)
+    forget_words_with(session, target)
     removed = before.plus(remove_calls(session, call_ids))
     so_far = Erased(removed, 0, 0, ()).words
     return removed, _note(session, f"under way, or stopped half-way: so far {so_far}", line, who)
 
 
-def _finish(
-    session: Session, unread: Sequence[int], lines: Sequence[int], words: str, line: int | None, digits: str, who: By
-) -> None:
-    forget_words_with(session, digits)
-    blank_unread(session, unread)
-    blank_audit(session, lines)
-    _note(session, words, line, who)
+def _finish(session: Session, target: Target, who: By, quoted: _Quoted, removed: Removed, line: int | None) -> Erased:
+    forget_words_with(session, target)
+    blank_unread(session, quoted.unread)
+    blank_audit(session, quoted.audit_lines)
+    blank_headers(session, quoted.headers)
+    erased = _erased(removed, quoted, blank_elsewhere(session, target))
+    _note(session, erased.words, line, who)
+    return erased
 
 
 def _note(session: Session, words: str, line: int | None, who: By) -> int:
@@ -165,34 +188,35 @@ def _note(session: Session, words: str, line: int | None, who: By) -> int:
     return noted.id
 
 
-def _digits(number: str) -> str:
-    digits = digits_of(number)
-    if len(digits) < FEWEST_DIGITS:
+async def _target(database: Database, number: str, region: str) -> Target:
+    # An upgrade, or another region, may have left calls without their person: they would not be found.
+    await fill_person_column(database, region)
+    target = Target(number, region)
+    is_short = len(digits_of(target.key)) < FEWEST_DIGITS and "@" not in target.key
+    if is_short and (target.key.isdecimal() or not await database.read(partial(calls_of, key=target.key))):
         raise TooShort(f"A number of fewer than {FEWEST_DIGITS} digits is nobody's. Give it whole, as calls show it.")
-    return digits
+    return target
 
 
-async def _spellings(database: Database, number: str) -> tuple[list[str], set[str]]:
-    """Every way in which calls spell this number, and others that may be the same person's."""
-    same: list[str] = []
+async def _calls(database: Database, target: Target) -> Sequence[Sequence[int]]:
+    """The ids of all calls with this person, as many together as one step takes."""
+    ids: list[int] = []
+    while found := await database.read(partial(calls_of, key=target.key, after=ids[-1] if ids else 0)):
+        ids += found
+    return [ids[start : start + CALLS_AT_ONCE] for start in range(0, len(ids), CALLS_AT_ONCE)]
+
+
+async def _all_quoted(database: Database, target: Target) -> _Quoted:
     others: set[str] = set()
     after = ""
-    while step := await database.read(partial(numbers_after, after=after, number=number)):
-        same += step.same
+    while step := await database.read(partial(persons_after, after=after, target=target)):
         others.update(step.alike)
         after = step.last
-    return same, others
-
-
-async def _calls(database: Database, spellings: Sequence[str]) -> Sequence[Sequence[int]]:
-    """The ids of all calls with these numbers, as many together as one step takes."""
-    ids: list[int] = []
-    for spelling in spellings:
-        after = 0
-        while found := await database.read(partial(calls_of, number=spelling, after=after)):
-            ids += found
-            after = found[-1]
-    return [ids[start : start + CALLS_AT_ONCE] for start in range(0, len(ids), CALLS_AT_ONCE)]
+    unread, lines, headers, corrected = [
+        await _quoting(database, partial(quoting, target=target), others)
+        for quoting in (unread_quoting, audit_quoting, headers_quoting, corrected_after)
+    ]
+    return _Quoted(unread, lines, headers, corrected, sorted(others))
 
 
 async def _quoting(database: Database, step: Callable[..., Quoting | None], others: set[str]) -> list[int]:

@@ -24,6 +24,8 @@ from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.masked_names import MaskedNames
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
+from dashboard.person_column import fill_person_column
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.prometheus import Histogram
 from dashboard.render import Renderer
 from dashboard.ring import Frame, Ring
@@ -75,7 +77,9 @@ class Feed:
         *,
         source_zone: str,
         calling_hours: CallingHours | None = None,
+        region: str = DEFAULT_REGION,
     ) -> None:
+        self._region = region
         self._database = database
         self._draw = draw
         self._now = now
@@ -107,7 +111,7 @@ class Feed:
         """Goes up when figures may be drawn anew: they move less often than rows, and "usual" with every minute."""
         self.notices = self.notices_within = self.silence = ""
         """For everybody, for whoever is limited to campaigns, for the wall."""
-        self.masked_names = MaskedNames()
+        self.masked_names = MaskedNames(region)
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
         self._usual_at: datetime | None = None
@@ -230,6 +234,7 @@ class Feed:
         return self.notices_within if wanted.scope else self.notices
 
     async def _load(self) -> None:
+        await fill_person_column(self._database, self._region)
         self.epoch = await self._database.read(epoch_of)
         head = await self._database.read(head_of)
         last_id = 0

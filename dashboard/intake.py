@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.database import Database, is_away, kind_of
 from dashboard.disk import Reserve
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.inbox import Arrival, Receipt, record
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,17 @@ class _Waiting:
 class Intake:
     """Takes arrivals from any number of requests at once and hands them to the one writer in batches."""
 
-    def __init__(self, database: Database, source_timezone: ZoneInfo, reserve: Reserve | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source_timezone: ZoneInfo,
+        reserve: Reserve | None = None,
+        *,
+        region: str = DEFAULT_REGION,
+    ) -> None:
         """Without a `reserve`, reports are written until the disk is full to the last byte."""
         self._database = database
-        self._source_timezone = source_timezone
+        self._record = partial(record, source_timezone=source_timezone, region=region)
         self._reserve = reserve or Reserve(None, 0)
         # In the order of arrival. Whoever stops waiting takes himself out: a storage that stands still for an hour
         # would otherwise gather an hour of bodies that nobody waits for.
@@ -150,7 +158,7 @@ class Intake:
 
     async def _write(self, batch: list[_Waiting]) -> None:
         arrivals = [waiting.arrival for waiting in batch]
-        receipts = await self._database.write(partial(record, arrivals=arrivals, source_timezone=self._source_timezone))
+        receipts = await self._database.write(partial(self._record, arrivals=arrivals))
         self._note_back()
         for waiting, receipt in zip(batch, receipts, strict=True):
             self._queue.pop(waiting, None)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from dashboard.calls import NOBODY, Facts
 from dashboard.filters import NAMES, CallFilter
 from dashboard.masking import Mask, others_mask
-from dashboard.phone_numbers import digits_of
+from dashboard.phone_numbers import DEFAULT_REGION, digits_of
 
 _TAIL_DIGITS = 7
 # Of one name; with more, every run of digits in it is masked.
@@ -24,30 +24,31 @@ _NAMES_REMEMBERED = 20_000
 
 
 @lru_cache(_NAMES_REMEMBERED)
-def masked_name(name: str) -> str:
+def masked_name(name: str, region: str) -> str:
     """A name as it is shown without knowing whose call it is of."""
-    return others_mask()(name)
+    return others_mask(region)(name)
 
 
-def masked_filter(wanted: CallFilter) -> CallFilter:
+def masked_filter(wanted: CallFilter, region: str) -> CallFilter:
     """A filter whose names are as they are shown."""
     for choice in NAMES:
         if values := wanted.values(choice):
-            wanted = wanted.with_values(choice, map(masked_name, values))
+            wanted = wanted.with_values(choice, [masked_name(value, region) for value in values])
     return wanted
 
 
-def masked_query(query: str) -> str:
+def masked_query(query: str, region: str) -> str:
     """An address's query with its names as they are shown; all else in it stays."""
     pairs: list[tuple[str, str]] = parse_qsl(query)
-    shown = [(name, masked_name(value) if name in NAMES else value) for name, value in pairs]
+    shown = [(name, masked_name(value, region) if name in NAMES else value) for name, value in pairs]
     return query if shown == pairs else urlencode(shown)
 
 
 class MaskedNames:
     """The names that hold the number of a call they stand in, written in a way that is no number by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: str = DEFAULT_REGION) -> None:
+        self._region = region
         self._numbers: dict[tuple[str, str], set[str]] = {}
 
     def learn(self, calls: Sequence[Facts]) -> None:
@@ -60,14 +61,14 @@ class MaskedNames:
             for facts in calls:
                 digits = doubtful.get(name_of(facts), "")
                 if digits and facts.person != NOBODY and str(facts.person)[-_TAIL_DIGITS:] in digits:
-                    self._numbers.setdefault((choice, name_of(facts)), set()).add(str(facts.person)[1:])
+                    self._numbers.setdefault((choice, name_of(facts)), set()).add(f"+{str(facts.person)[1:]}")
 
     def shown(self, choice: str, name: str) -> str:
         """The name of this choice without the numbers in it."""
         numbers = self._numbers.get((choice, name))
         if not numbers:
-            return masked_name(name)
-        return Mask(numbers, everything=len(numbers) > _MOST_NUMBERS)(name)
+            return masked_name(name, self._region)
+        return Mask(numbers, region=self._region, everything=len(numbers) > _MOST_NUMBERS)(name)
 
     def options(self, choice: str, offered: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
         """The values of a menu as they are shown, and how many calls each would list; those that look alike are one."""
@@ -84,7 +85,7 @@ class MaskedNames:
 
         `names` are those of each choice that calls have.
         """
-        wanted = masked_filter(wanted)
+        wanted = masked_filter(wanted, self._region)
         stored = []
         for choice in NAMES:
             values = wanted.values(choice)

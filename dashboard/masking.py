@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dashboard.phone_numbers import Found, Numbers, digit_runs, digits_of, masked, numbers_in
+from dashboard.phone_numbers import DEFAULT_REGION, Found, Numbers, digit_runs, digits_of, masked, numbers_in
 
 ALL_NUMBERS = "*"
 """Stands among the numbers of a call for more than are kept: every run of digits is masked."""
@@ -70,11 +70,12 @@ class Mask:
     they are. With `everything`, each run of FEWEST_DIGITS digits is replaced. Masking again changes nothing.
     """
 
-    def __init__(self, numbers: Iterable[str] = (), *, everything: bool = False) -> None:
+    def __init__(self, numbers: Iterable[str] = (), *, region: str = DEFAULT_REGION, everything: bool = False) -> None:
         known = {number for number in numbers if number}
         self._masks_all = everything or len(known) > MOST_NUMBERS or any(map(_is_cut, known))
         self._whole = frozenset() if self._masks_all else frozenset(known)
-        self._numbers = Numbers(() if self._masks_all else known)
+        self._numbers = Numbers(() if self._masks_all else known, region)
+        self._region = region
 
     def __call__(self, text: str) -> str:
         if not _DIGIT_OR_ADDRESS.search(text):
@@ -101,7 +102,7 @@ class Mask:
         plain = _MASKED.sub(lambda found: _OPAQUE * len(found[0]), text) if "•" in text else text
         found = self._numbers.find(plain) if self._numbers else []
         found = [each for each in found if len(each.digits) >= _UNMISTAKABLE or not _is_beside_a_mask(each, plain)]
-        others = digit_runs(plain, FEWEST_DIGITS) if self._masks_all else numbers_in(plain)
+        others = digit_runs(plain, FEWEST_DIGITS) if self._masks_all else numbers_in(plain, self._region)
         found += (each for each in others if not _is_beside_a_mask(each, plain))
         return _apart(found)
 
@@ -120,10 +121,10 @@ class Mask:
                 done = end
 
 
-@lru_cache(1)
-def others_mask() -> Mask:
+@lru_cache(8)
+def others_mask(region: str = DEFAULT_REGION) -> Mask:
     """What masks numbers in a text that belongs to no call: a name in a menu, a title."""
-    return Mask()
+    return Mask(region=region)
 
 
 def names_number(key: str) -> bool:

@@ -110,11 +110,13 @@ class Call(SQLModel, table=True):
     former_numbers: str = text()
     """The ends that earlier reports gave and later ones changed, as a JSON list; "" for none. See `calls.former`."""
     data: str = text()
+    person: str = text()
+    """The customer's key, as `phone_numbers.person_key` gives it; "" for nobody, and where it is not filled in yet."""
 
     __table_args__ = (
         UniqueConstraint("call_sid", "try_count", name="call_identity"),
         Index("call_seq", "seq", unique=True),
-        Index("call_customer", "customer_number", "at"),
+        Index("call_person", "person", "at"),
     )
 
 
@@ -148,7 +150,7 @@ class Discarded(SQLModel, table=True):
 
 
 class Upkeep(SQLModel, table=True):
-    """How far a piece of upkeep has come: every inbox row up to `done` has been seen to."""
+    """How far a piece of upkeep has come: every row up to `done` has been seen to, of the inbox or of the calls."""
 
     task: str = Field(sa_column=Column(Text, primary_key=True))
     done: int = big(server_default="0")

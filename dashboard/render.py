@@ -26,6 +26,7 @@ from dashboard.links import host_of, safe_url
 from dashboard.masking import Mask, masked
 from dashboard.measures import lag, size
 from dashboard.notices import Notice
+from dashboard.phone_numbers import DEFAULT_REGION, display
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
@@ -40,8 +41,18 @@ LONGEST_SHOWN = 50_000
 class Renderer:
     """Draws pages and partials for one board: its zone, its way of grouping digits, its static files."""
 
-    def __init__(self, templates: Path, *, timezone: ZoneInfo, indian_grouping: bool, static_version: str) -> None:
+    def __init__(
+        self,
+        templates: Path,
+        *,
+        timezone: ZoneInfo,
+        indian_grouping: bool,
+        static_version: str,
+        region: str = DEFAULT_REGION,
+    ) -> None:
         self.timezone = timezone
+        self.region = region
+        self.phone = partial(display, region=region)
         self.static_version = static_version
         self._environment = Environment(
             loader=FileSystemLoader(templates),
@@ -64,7 +75,7 @@ class Renderer:
             "day_of_month": partial(local_time, timezone=timezone, form="%-d %b"),
             "reason": reason_in_words,
             "tries": try_in_words,
-            "phone": phone,
+            "phone": self.phone,
             "span": length_words,
             "safe_url": safe_url,
             "host": host_of,
@@ -159,7 +170,7 @@ class Renderer:
         missed: int = 0,
     ) -> str:
         """Nobody sees numbers on a wall. `scope` are the campaigns that it is limited to, as they may be shown."""
-        masked_rows = [masked_row(row) for row in rows]
+        masked_rows = [masked_row(row, self.region) for row in rows]
         return self.page(
             "_wall.html",
             figures=figures,
@@ -178,25 +189,25 @@ class Renderer:
         return self.page("_outside.html", listed=listed, everything=everything)
 
 
-def mask_of(row: CallRow) -> Mask:
+def mask_of(row: CallRow, region: str = DEFAULT_REGION) -> Mask:
     """What masks the numbers of a call in its other texts."""
-    return Mask(row.numbers)
+    return Mask(row.numbers, region=region)
 
 
 @lru_cache(_ROWS_REMEMBERED)
-def masked_row(row: CallRow) -> CallRow:
+def masked_row(row: CallRow, region: str = DEFAULT_REGION) -> CallRow:
     """A row for a role that may not see numbers; it goes into the same template as every other.
 
     Remembered: the same rows are drawn for every page, and a wall draws its rows four times a second.
     """
-    return masked_by(mask_of(row), row)
+    return masked_by(mask_of(row, region), row)
 
 
 def masked_by(mask: Mask, row: CallRow) -> CallRow:
     """The row's texts as this mask shows them."""
     texts: dict[str, Any] = {name: mask(value) for name, value in row._asdict().items() if isinstance(value, str)}
     ends = {name: masked(getattr(row, name)) for name in _NUMBERS}
-    return row._replace(**texts | ends | {"former_numbers": ""})
+    return row._replace(**texts | ends | {"former_numbers": "", "person": ""})
 
 
 def link(wanted: CallFilter, choice: str, *values: str) -> str:
@@ -275,14 +286,6 @@ def utc(at: int) -> str:
 
 def local_time(at: int, *, timezone: ZoneInfo, form: str) -> str:
     return _moment(at).astimezone(timezone).strftime(form)
-
-
-def phone(number: str) -> str:
-    """+91 98765 43210 for an Indian mobile number, anything else as it came."""
-    digits = number.removeprefix("+")
-    if digits.isascii() and digits.isdecimal() and len(digits) == 12 and digits.startswith("91"):
-        return f"+91 {digits[2:7]} {digits[7:]}"
-    return number
 
 
 def days_words(wanted: CallFilter) -> str:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dashboard.disk import MIB, sync_folder
 from dashboard.hours import BadHours, CallingHours, read_calling_hours
 from dashboard.passwords import SHORTEST
+from dashboard.phone_numbers import DEFAULT_REGION, is_region
 from dashboard.platforms import platform_that_loses
 from dashboard.retention import FOR_EVER, Contradiction, Retention, retention_of
 from dashboard.retention import SETTINGS as KEEP_SETTINGS
@@ -57,6 +58,7 @@ class Settings:
     forward_targets: tuple[Target, ...] = ()
     forward_hosts: tuple[str, ...] = ()
     indian_grouping: bool = True
+    phone_region: str = DEFAULT_REGION
     port_given: bool = False
     calling_hours: CallingHours | None = None
     proxy_hops: int | None = None
@@ -118,6 +120,7 @@ class Settings:
             forward_targets=_targets(env, forward_hosts),
             forward_hosts=forward_hosts,
             indian_grouping=_choice(env, "DASHBOARD_NUMBER_GROUPING", "indian", "western") == "indian",
+            phone_region=_phone_region(env),
             port_given=bool(port),
             calling_hours=_calling_hours(env),
             proxy_hops=_proxy_hops(env),
@@ -305,6 +308,17 @@ def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:
         return ZoneInfo(key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadSetting(f"{name} must be a time zone such as Asia/Kolkata or UTC, not {key!r}.") from None
+
+
+def _phone_region(env: Mapping[str, str]) -> str:
+    text = env.get("DASHBOARD_PHONE_REGION", "") or DEFAULT_REGION
+    region = text.strip().upper()
+    if not is_region(region):
+        raise BadSetting(
+            "DASHBOARD_PHONE_REGION must be the two letters of the country whose numbers are written without a country "
+            f"code, such as IN, AE or SG, not {text!r}."
+        )
+    return region
 
 
 def _choice(env: Mapping[str, str], name: str, *choices: str) -> str:

@@ -38,8 +38,10 @@ async def board_with(
             await made.database.write(partial(record, arrivals=arrivals, source_timezone=INDIA))
         # Recordings are given up in the background: each change of their state takes a number.
         async with asyncio.timeout(20):
+            moved = made.feed.moved
             while "waiting" in await asyncio.to_thread(column, made.database, "recording", "state"):
-                await asyncio.sleep(0.05)
+                await moved.wait()
+                moved = made.feed.moved
         await made.feed.look()
         yield made
 

@@ -32,7 +32,7 @@ from dashboard.store.accounts import (
     start_session,
     still_opens,
 )
-from dashboard.store.calls import count_calls, rows_of_number
+from dashboard.store.calls import count_calls, rows_of_person
 from dashboard.web.forms import FIELD
 from dashboard.web.parts import Callboard
 from tests.forms import form_token, post
@@ -236,6 +236,10 @@ def test_an_account_opens_only_as_it_was_read_and_only_while_it_is_not_disabled(
 def test_calls_of_a_number_and_their_count_keep_to_campaigns(database: Database) -> None:
     store(database, *(report(name, batchId=name, to="919812345678") for name in ("north", "south", "")))
     for campaigns, ids in (((), [3, 2, 1]), (("north",), [1]), (("none", "south"), [3, 2]), (("gone",), [])):
-        found = database.read_now(partial(rows_of_number, number="919812345678", most=9, campaigns=campaigns))
-        assert [row.id for row in found] == ids
+        of_person = partial(rows_of_person, person="+919812345678", most=9, campaigns=campaigns, series="north")
+        in_series, others = (
+            database.read_now(partial(of_person, is_in_series=is_in_series)) for is_in_series in (True, False)
+        )
+        assert [row.id for row in others + in_series] == ids
+        assert {row.campaign for row in in_series} <= {"north"}
         assert database.read_now(partial(count_calls, campaigns=campaigns)) == (len(ids), 0)

@@ -22,7 +22,7 @@ LAYERS = (
     ("erasure", "tokens"),
     ("accounts", "archive", "forward", "intake", "streams", "upkeep", "watch"),
     ("feed",),
-    ("ring", "told"),
+    ("person_column", "ring", "told"),
     ("render",),
     ("store",),
     ("migrations",),

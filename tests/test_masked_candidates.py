@@ -39,7 +39,11 @@ def reports_about(number: str) -> list[list[bytes]]:
     long_id = "x" * 300 + number
     # A private address: given up at once, and only once.
     recording = f"http://127.0.0.1:9/{number}.mp3"
-    first = [told(**fields), told(**fields | {"callSid": f"in-{number}"}), told(**fields | {"callSid": long_id, "recordingUrl": recording})]
+    first = [
+        told(**fields),
+        told(**fields | {"callSid": f"in-{number}"}),
+        told(**fields | {"callSid": long_id, "recordingUrl": recording}),
+    ]
     later = [told(**fields | {"callSid": f"in-{number}", "disposition_reason": f"Call {number} again"})]
     return [first, later]
 

@@ -106,6 +106,7 @@ def test_the_region_says_whose_national_numbers_are_meant() -> None:
         ("+919812345670;ext=12", "+91 98123 45670 ext. 12"),
         ("sip:alice@10.20.30.40", "sip:alice@10.20.30.40"),
         (" anonymous ", "anonymous"),
+        ("+91 98123 45670 or Ravi", "+91 98123 45670 or Ravi"),
         ("40021", "40021"),
     ],
 )

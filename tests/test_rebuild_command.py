@@ -16,9 +16,10 @@ from dashboard.database import Database
 from dashboard.migrations import migrate
 from dashboard.safekeeping import rebuild as command
 from dashboard.safekeeping.rebuild import Progress, rebuild
+from dashboard.settings import Settings
 from dashboard.store.rebuild import CHUNK, retell_after
 from tests.reports import report
-from tests.stored import INDIA, column, sql, store
+from tests.stored import column, sql, store
 
 
 class Terminal(StringIO):
@@ -58,19 +59,19 @@ def test_a_rebuild_that_is_stopped_goes_on_where_it_was(
     sql(database, "UPDATE \"call\" SET agent = ''")
     steps = 0
 
-    def stops_at_the_second(session: Session, last_id: int, source_timezone: ZoneInfo) -> Any:
+    def stops_at_the_second(session: Session, last_id: int, source_timezone: ZoneInfo, region: str) -> Any:
         nonlocal steps
         steps += 1
         if steps == 2:
             raise KeyboardInterrupt
-        return retell_after(session, last_id=last_id, source_timezone=source_timezone)
+        return retell_after(session, last_id, source_timezone, region)
 
     with monkeypatch.context() as patched:
         patched.setattr(command, "retell_after", stops_at_the_second)
-        assert rebuild(Namespace(after=None), partial(Database, url), INDIA) == 130
+        assert rebuild(Namespace(after=None), partial(Database, url), Settings()) == 130
     assert f"rebuild --after {CHUNK}\n" in capsys.readouterr().err
     assert [agent == "" for agent in column(database, "call", "agent")] == [False] * CHUNK + [True] * CHUNK
-    assert rebuild(Namespace(after=CHUNK), partial(Database, url), INDIA) == 0
+    assert rebuild(Namespace(after=CHUNK), partial(Database, url), Settings()) == 0
     assert f"{CHUNK} rows were not as their reports tell" in capsys.readouterr().out
     assert "" not in column(database, "call", "agent")
     database.close()

@@ -25,7 +25,6 @@ from dashboard.render import (
     minutes,
     older_link,
     percent,
-    phone,
     read_row_key,
     row_key,
     short_id,
@@ -106,14 +105,21 @@ def test_a_moment_in_utc_and_on_the_boards_clock() -> None:
     [
         ("919876543210", "+91 98765 43210"),
         ("+919876543210", "+91 98765 43210"),
-        ("9876543210", "9876543210"),
-        ("91987654321०", "91987654321०"),
+        ("09876543210", "+91 98765 43210"),
+        ("91987654321०", "+91 98765 43210"),
         ("sip:agent@example", "sip:agent@example"),
         ("", ""),
     ],
 )
-def test_an_indian_number_is_spaced_and_any_other_is_as_it_came(number: str, shown: str) -> None:
-    assert phone(number) == shown
+def test_a_number_is_shown_in_its_international_form(draw: Renderer, number: str, shown: str) -> None:
+    assert draw.phone(number) == shown
+    assert shown in draw.call_row(row(customer_number=number)).replace("&#43;", "+")
+
+
+def test_a_national_number_is_shown_as_the_boards_region_reads_it() -> None:
+    templates = asset_folder("templates")
+    draw = Renderer(templates, timezone=KOLKATA, indian_grouping=True, static_version="1", region="AE")
+    assert draw.phone("0501234567") == "+971 50 123 4567"
 
 
 @pytest.mark.parametrize(

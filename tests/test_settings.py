@@ -84,6 +84,8 @@ def test_the_boards_zone_is_the_sources_unless_it_is_set(tmp_path: Path) -> None
 def test_the_choices(tmp_path: Path) -> None:
     assert read(tmp_path, DASHBOARD_UNKNOWN_EVENTS="reject").reject_unknown_events
     assert not read(tmp_path, DASHBOARD_NUMBER_GROUPING="western").indian_grouping
+    regions = [read(tmp_path).phone_region, read(tmp_path, DASHBOARD_PHONE_REGION=" ae").phone_region]
+    assert regions == ["IN", "AE"]
     hosts = "127.0.0.1:9000, [::1]:9000"
     assert read(tmp_path, DASHBOARD_RECORDING_HOSTS=hosts).recording_hosts == ("127.0.0.1:9000", "[::1]:9000")
     assert (read(tmp_path).proxy_hops, read(tmp_path, DASHBOARD_PROXY_HOPS="0").proxy_hops) == (None, 0)
@@ -101,6 +103,8 @@ def test_the_choices(tmp_path: Path) -> None:
         ("DASHBOARD_TIMEZONE", "/etc/localtime"),
         ("DASHBOARD_UNKNOWN_EVENTS", "maybe"),
         ("DASHBOARD_NUMBER_GROUPING", "roman"),
+        ("DASHBOARD_PHONE_REGION", "India"),
+        ("DASHBOARD_PHONE_REGION", "XX"),
         ("DASHBOARD_PUBLIC_URL", "board.example"),
         ("DASHBOARD_RECORDING_HOSTS", "127.0.0.1"),
         ("DASHBOARD_RECORDING_HOSTS", ":80"),

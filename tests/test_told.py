@@ -34,6 +34,7 @@ def told(data: dict[str, Any], number: str = NUMBER, **fields: Any) -> ToldCall:
         "converted": True,
         "customer_name": "Jatin",
         "customer_number": number,
+        "person": "",
         "disposition": "",
         "recording_state": None,
     }

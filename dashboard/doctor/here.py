@@ -27,6 +27,10 @@ def check_here(settings: Settings, environ: Mapping[str, str], file_names: Itera
     yield from disk(settings)
     yield from secrets(settings)
     yield from descriptors()
+    yield good(
+        f"Telephone numbers without a country code are read as numbers of {settings.phone_region} "
+        "(DASHBOARD_PHONE_REGION)."
+    )
 
 
 def unknown_names(names: Iterable[str]) -> Iterator[Finding]:

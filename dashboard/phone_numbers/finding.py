@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from dashboard.phone_numbers.reading import _library, digits_of, person_key
+from dashboard.phone_numbers.reading import _library, digits_of, is_number, person_key
 
 WIDEST_GAP = 8
 """Signs between two digits of one number, at most: ",\\n    " of indented JSON is one."""
@@ -45,7 +45,7 @@ _LARGEST_CODE = 0x10FFFF
 _PART = re.compile(r"[\d\s()+./-]+")
 # A sign for another country's number, right before the digits of this one.
 _CODE_BEFORE = re.compile(r"(?:\+|(?<!\d)00)\W{0,2}(\d(?:[\W_]{0,3}\d){0,4})[\W_]{0,8}\Z")
-_GROUP_BEFORE = re.compile(r"(?<!\d)(\d{1,6})[\W_]{1,3}\Z")
+_MOST_CODE_DIGITS = 6
 _LONGEST_CODE = 24
 # What reads as an Indian mobile's number, in one to three groups, is a person's, in whatever call it stands. Between
 # letters it is a part of some identifier.
@@ -117,14 +117,14 @@ class Numbers:
             self._addresses.add(key)
             self._hosts.add(_HOST_NAME.sub("", key.rpartition("@")[2]))
             number = number.rpartition("@")[0]
-        if not key.startswith("+"):
+        if not is_number(key):
             # Two numbers, or one with words: each of them is found, and none of them is the whole.
             for part in _PART.findall(number):
                 self._keep(digits_of(part), key)
                 self._keep(digits_of(part)[-_CORE_DIGITS:], key)
-        if not key.startswith("+") and key.isdecimal():
+        if key.isdecimal():
             self._keep(key, key)
-        for core in _cores_of(key) if key.startswith("+") else ():
+        for core in _cores_of(key) if is_number(key) else ():
             self._keep(core, key)
 
     def _keep(self, core: str, key: str) -> None:
@@ -158,7 +158,11 @@ class Numbers:
             before, after = digits[first:at], digits[at + length : behind]
             if length < _UNMISTAKABLE and (before or after):
                 continue
-            is_whole = not after and self._reads_as(key, text[max(0, start - _LONGEST_CODE) : start], before, core)
+            is_whole = False
+            if not after:
+                code = _CODE_BEFORE.search(text, max(0, start - _LONGEST_CODE), start)
+                codes = [f"+{digits_of(code[1])}"] if code else _codes_before(digits, places, at)
+                is_whole = any(person_key(code + core, self._region) == key for code in codes)
             return Found(start, end, core, key, is_whole, before + core + after)
         return None
 
@@ -175,13 +179,13 @@ class Numbers:
                     yield Found(start, start + len(address), "", key, True, address)
             at = text.find("@", at + 1)
 
-    def _reads_as(self, key: str, text_before: str, before: str, core: str) -> bool:
-        if code := _CODE_BEFORE.search(text_before):
-            return person_key(f"+{digits_of(code[1])}{core}", self._region) == key
-        if person_key(before + core, self._region) == key:
-            return True
-        group = _GROUP_BEFORE.search(text_before)
-        return group is not None and person_key(f"{digits_of(group[1])}{core}", self._region) == key
+
+def _codes_before(digits: str, places: list[int], at: int) -> Iterator[str]:
+    """What may be a number's code for the country or zero for the trunk: the digits before it, none cut off a group."""
+    for count in range(min(at, _MOST_CODE_DIGITS) + 1):
+        first = at - count
+        if not first or places[first - 1] != places[first] - 1:
+            yield digits[first:at]
 
 
 def numbers_in(text: str, region: str = "IN") -> Iterator[Found]:

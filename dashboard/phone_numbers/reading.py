@@ -6,6 +6,7 @@ plain Indian mobiles never needs it.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import unicodedata
@@ -48,6 +49,8 @@ _MOST_ZEROS_DROPPED = 3
 _LONGEST_NUMBER = 30
 # Five digits are hidden at least: fewer would leave a number of eight digits a thousand candidates.
 _FEWEST_SHOWN_IN_PART = 8
+LONGEST_KEY = 200
+"""PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 _SHORTEST_INTERNATIONAL = 8
 
 
@@ -63,13 +66,14 @@ def person_key(text: str, region: str = DEFAULT_REGION) -> str:
             return f"+91{plain[1]}"
     elif _PLAIN_ANYWHERE.fullmatch(text):
         return text
-    return _read(text, region)[0]
+    key = _read(text, region)[0]
+    return key if len(key) <= LONGEST_KEY else f"sha256:{hashlib.sha256(key.encode(errors='replace')).hexdigest()}"
 
 
 def display(text: str, region: str = DEFAULT_REGION) -> str:
     """How a number is shown: `+91 98765 43210`, with its extension; what is no telephone number, as it came."""
     key = person_key(text, region)
-    if not key.startswith("+"):
+    if not is_number(key):
         return text.strip()
     if mobile := _INDIAN_MOBILE_KEY.fullmatch(key):
         shown = f"+91 {mobile[1]} {mobile[2]}"
@@ -84,7 +88,7 @@ def masked(text: str) -> str:
     """98•••••210: enough to recognise a known customer, too little to call them. An address shows nothing of itself."""
     if "@" in text:
         text = person_key(text)
-        if not text.startswith("+"):
+        if not is_number(text):
             return "•••••"
     digits = digits_of(text)
     digits = digits[2:] if len(digits) == 12 and digits.startswith("91") else digits
@@ -94,11 +98,22 @@ def masked(text: str) -> str:
     return f"{digits[:first]}{'•' * (len(digits) - first - 3)}{digits[-3:]}"
 
 
+def is_number(key: str) -> bool:
+    """Whether a person's key is a telephone number in E.164, and no other address or text."""
+    return key.startswith("+") and key[1:].isdecimal()
+
+
 def digits_of(text: str) -> str:
     """The decimal digits of a text, of whatever script, as 0 to 9."""
     if text.isascii():
         return "".join(filter(str.isdigit, text))
     return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
+
+
+def national_digits(key: str, region: str = DEFAULT_REGION) -> str:
+    """The digits of a person's key, without the country's code where it is the region's."""
+    code = f"+{_library().country_code_for_region(region)}"
+    return digits_of(key.removeprefix(code))
 
 
 def is_region(text: str) -> bool:

@@ -101,11 +101,13 @@ def erase_person(options: argparse.Namespace, open_database: Callable[[], Databa
     database = open_database()
     try:
         if options.dry_run:
-            found = asyncio.run(find(database, number))
+            found = asyncio.run(find(database, number, settings.phone_region))
             print(f"Would be erased: {found.words}. Nothing was changed.")
         else:
             keep = Keep(settings.data_folder / "recordings")
-            found = asyncio.run(erase(database, keep, number, By(audit.COMMAND_LINE, "", _now())))
+            found = asyncio.run(
+                erase(database, keep, number, By(audit.COMMAND_LINE, "", _now()), settings.phone_region)
+            )
             print(f"Erased: {found.words}.")
             print(*_after_words(found), sep="\n")
         for sentence in found.sentences:

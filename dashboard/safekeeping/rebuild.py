@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TextIO
-from zoneinfo import ZoneInfo
 
 from dashboard.database import Database
 from dashboard.database.clock import head_of
 from dashboard.safekeeping.steps import patiently
+from dashboard.settings import Settings
 from dashboard.store.rebuild import find_unread, last_call_id, retell_after, take_in
 
 _SAY_SECONDS = 0.2
@@ -56,20 +56,20 @@ def add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def rebuild(options: argparse.Namespace, open_database: Callable[[], Database], zone: ZoneInfo) -> int:
+def rebuild(options: argparse.Namespace, open_database: Callable[[], Database], settings: Settings) -> int:
     """Each step is one transaction, so that an end in between leaves calls told anew and calls as they were."""
     database = open_database()
     progress = Progress(sys.stderr)
     reached = options.after or 0
     try:
-        mended = _take_in_unread(database, zone, progress) if options.after is None else 0
+        mended = _take_in_unread(database, settings, progress) if options.after is None else 0
         last = patiently(database, database.read_now, last_call_id) or 1
         next_id: int | None = reached
         while next_id is not None:
             reached = next_id
             progress.say("Calls", reached - (options.after or 0), reached / last)
-            retell = partial(retell_after, last_id=reached, source_timezone=zone)
-            next_id, count = patiently(database, database.write_now, retell)
+            retell = partial(retell_after, source_timezone=settings.source_timezone, region=settings.phone_region)
+            next_id, count = patiently(database, database.write_now, partial(retell, last_id=reached))
             mended += count
     except KeyboardInterrupt:
         progress.end()
@@ -86,13 +86,13 @@ def rebuild(options: argparse.Namespace, open_database: Callable[[], Database], 
     return 0
 
 
-def _take_in_unread(database: Database, zone: ZoneInfo, progress: Progress) -> int:
+def _take_in_unread(database: Database, settings: Settings, progress: Progress) -> int:
     """Reports that could not be read when they came are given to their calls; these have no number to go on from."""
     mended = taken = last_unread = 0
     head = patiently(database, database.read_now, head_of) or 1
     while unread := patiently(database, database.read_now, partial(find_unread, last_id=last_unread)):
-        step = partial(take_in, inbox_ids=unread, source_timezone=zone)
-        mended += patiently(database, database.write_now, step)
+        step = partial(take_in, source_timezone=settings.source_timezone, region=settings.phone_region)
+        mended += patiently(database, database.write_now, partial(step, inbox_ids=unread))
         last_unread = unread[-1]
         taken += len(unread)
         progress.say("Unread reports", taken, last_unread / head)

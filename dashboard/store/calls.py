@@ -37,6 +37,7 @@ class CallRow(NamedTuple):
     converted: bool | None
     customer_name: str
     customer_number: str
+    person: str
     disposition: str
     recording_state: str | None
     from_number: str = ""
@@ -63,7 +64,7 @@ class CallRow(NamedTuple):
             self.try_count,
             self.duration_seconds or 0,
             bool(self.converted),
-            person_of(self.customer_number),
+            person_of(self.person),
         )
 
 
@@ -91,13 +92,13 @@ _CHANGED = (
 _BY_ID = _ROWS.where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _SIDS = select(_call.c.id, _call.c.call_sid, literal("")).where(_call.c.id.in_(bindparam("ids", expanding=True)))
 _DATA = select(_call.c.id, _call.c.call_sid, _call.c.data).where(_call.c.id.in_(bindparam("ids", expanding=True)))
-_OF_NUMBER = (
-    _ROWS.where(_call.c.customer_number == bindparam("number"))
+_OF_PERSON = (
+    _ROWS.where(_call.c.person == bindparam("person"))
     .order_by(_call.c.at.desc(), _call.c.id.desc())
     .limit(bindparam("most"))
 )
 _FACTS = (
-    select(*(_call.c[name] for name in Facts._fields[:-1]), _call.c.customer_number)
+    select(*(_call.c[name] for name in Facts._fields))
     .where(_call.c.id > bindparam("after"))
     .order_by(_call.c.id)
     .limit(_CHUNK)
@@ -132,12 +133,18 @@ def told_by_id(session: Session, ids: Sequence[int], *, with_data: bool) -> list
     return [ToldCall(row, *rest[row.id]) for row in rows]
 
 
-def rows_of_number(session: Session, number: str, most: int, campaigns: Collection[str] = ()) -> list[CallRow]:
-    """The calls with a customer's number, newest first; none where there is no number. `campaigns` as `_within`."""
-    if not number:
+def rows_of_person(
+    session: Session, person: str, most: int, campaigns: Collection[str] = (), *, series: str, is_in_series: bool
+) -> list[CallRow]:
+    """The calls with a person, newest first, of one campaign (`series`) or of all others; none for the key "".
+
+    `campaigns` as `_within`.
+    """
+    if not person:
         return []
-    statement = _OF_NUMBER.where(_within(campaigns)) if campaigns else _OF_NUMBER
-    rows = session.connection().execute(statement, {"number": number, "most": most})
+    of_series = _call.c.campaign == series if is_in_series else _call.c.campaign != series
+    statement = _OF_PERSON.where(of_series, _within(campaigns))
+    rows = session.connection().execute(statement, {"person": person, "most": most})
     return [CallRow._make(row) for row in rows]
 
 

@@ -19,6 +19,7 @@ from dashboard.calls import call_sid_of, columns_of, ends_of, former, merge, try
 from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, table_of
 from dashboard.notices import Trouble
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.recordings import want_recordings
 from dashboard.store.undocumented import Sighting, note_undocumented
 
@@ -99,7 +100,9 @@ class KnownCall:
     ends: set[str] = field(default_factory=set)
 
 
-def record(session: Session, arrivals: Sequence[Arrival], source_timezone: ZoneInfo) -> list[Receipt]:
+def record(
+    session: Session, arrivals: Sequence[Arrival], source_timezone: ZoneInfo, region: str = DEFAULT_REGION
+) -> list[Receipt]:
     """Write down a batch of reports, in order, and what they change. One receipt each, in the same order."""
     first = tick(session, len(arrivals))
     hashes = [hashlib.sha256(arrival.body).digest() for arrival in arrivals]
@@ -132,7 +135,7 @@ def record(session: Session, arrivals: Sequence[Arrival], source_timezone: ZoneI
         receipts.append(Receipt(number, row["verdict"], row["call_id"]))
     insert_rows(session, Inbox, rows)
     note_undocumented(session, strange)
-    _write_calls(session, (call for tries in calls.values() for call in tries.values()), source_timezone)
+    _write_calls(session, (call for tries in calls.values() for call in tries.values()), source_timezone, region)
     if next_call_id > last_call_id:
         session.connection().execute(_SET_LAST_CALL_ID, {"last": next_call_id})
     return receipts
@@ -232,13 +235,14 @@ def _inbox_row(number: int, arrival: Arrival, sha: bytes) -> dict[str, Any]:
     }
 
 
-def call_row(call: KnownCall, source_timezone: ZoneInfo) -> dict[str, Any]:
+def call_row(call: KnownCall, source_timezone: ZoneInfo, region: str = DEFAULT_REGION) -> dict[str, Any]:
     """All columns of a call's row."""
     columns = columns_of(
         call.report or CallReport.model_validate(call.data),
         try_count=call.try_count,
         first_received_at=call.received_at,
         source_timezone=source_timezone,
+        region=region,
     )
     return {
         "id": call.id,
@@ -252,14 +256,14 @@ def call_row(call: KnownCall, source_timezone: ZoneInfo) -> dict[str, Any]:
     } | columns
 
 
-def _write_calls(session: Session, calls: Iterable[KnownCall], source_timezone: ZoneInfo) -> None:
+def _write_calls(session: Session, calls: Iterable[KnownCall], source_timezone: ZoneInfo, region: str) -> None:
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     urls: dict[int, str] = {}
     for call in calls:
         if not (call.is_new or call.is_changed):
             continue
-        row = call_row(call, source_timezone)
+        row = call_row(call, source_timezone, region)
         (new if call.is_new else changed).append(row)
         if row["recording_url"] and row["recording_url"] != call.recording_url:
             urls[call.id] = row["recording_url"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,8 +9,8 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Session
 
 from dashboard.callkaro.report import Report, as_text, read_report
-from dashboard.calls import person_of
 from dashboard.models import Audit, Call, Inbox, Recording, table_of
+from dashboard.phone_numbers import Numbers, digits_of, is_number, mentions, national_digits, person_key
 from dashboard.store.bodies import body_of
 from dashboard.store.inbox import CHANGED, IGNORED, UNREADABLE
 from dashboard.store.removal import Removed, remove_bodies
@@ -22,22 +21,17 @@ CALLS_AT_ONCE = 100
 FEWEST_DIGITS = 6
 """A shorter number would be found in every second text."""
 _FEWEST_ALIKE = 8
-_BETWEEN = r"[\s().+-]{0,3}"
-_RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{{FEWEST_DIGITS - 1},}}")
-_PARTS, _PARTS_AT_DOTS = re.compile(r"[\d\s()+.-]+"), re.compile(r"[\d\s()+-]+")
+# A country's code has so many digits at most.
+_MOST_MORE = 3
 BLANKED = "(erased)"
 
 _call, _inbox, _recording, _audit = table_of(Call), table_of(Inbox), table_of(Recording), table_of(Audit)
-_NUMBERS = (
-    select(_call.c.customer_number)
-    .where(_call.c.customer_number > bindparam("after"))
-    .distinct()
-    .order_by(_call.c.customer_number)
-    .limit(CHUNK)
+_PERSONS = (
+    select(_call.c.person).where(_call.c.person > bindparam("after")).distinct().order_by(_call.c.person).limit(CHUNK)
 )
-_OF_NUMBER = (
+_OF_PERSON = (
     select(_call.c.id)
-    .where(_call.c.customer_number == bindparam("number"), _call.c.id > bindparam("after"))
+    .where(_call.c.person == bindparam("person"), _call.c.id > bindparam("after"))
     .order_by(_call.c.id)
     .limit(CALLS_AT_ONCE)
 )
@@ -54,14 +48,54 @@ _ABOUT = (
 )
 
 
-class Numbers(NamedTuple):
-    """A step through all customers' numbers: where it ended, and those found in it."""
+class Target:
+    """The person to erase: the key, and what finds its number in text."""
+
+    def __init__(self, number: str, region: str) -> None:
+        self.key = person_key(number, region)
+        self.region = region
+        self._finder = Numbers([self.key], region)
+        self._is_number = "@" not in self.key
+        self._digits, self._national = digits_of(self.key), national_digits(self.key, region)
+
+    def is_quoted_in(self, text: str) -> bool:
+        """Whether a text quotes the number, in whatever form, and not as a part of a longer one."""
+        return mentions(text, self.key, self.region)
+
+    def is_alike(self, key: str) -> bool:
+        """Whether another person may be the same: with a country's code more or less, or two numbers in one field."""
+        if key == self.key:
+            return False
+        if self._is_number and "@" not in key and self._have_one_end(digits_of(key), national_digits(key, self.region)):
+            return True
+        return not is_number(key) and bool(self._finder.find(key))
+
+    def quotes(self, texts: Sequence[tuple[int, str]]) -> Quoting:
+        """Of these texts, by row, those that quote the number, and what others quote that may be the same."""
+        ids: list[int] = []
+        alike: set[str] = set()
+        for row_id, text in texts:
+            found = self._finder.find(text)
+            if any(each.is_whole for each in found):
+                ids.append(row_id)
+            else:
+                alike |= {each.spelled for each in found if self._is_alike_in_text(each.spelled)}
+        return Quoting(texts[-1][0], ids, alike)
+
+    def _is_alike_in_text(self, digits: str) -> bool:
+        is_near = len(digits) - len(self._national) <= _MOST_MORE and person_key(digits, self.region) != self.key
+        return is_near and self._have_one_end(digits, digits.lstrip("0"))
+
+    def _have_one_end(self, digits: str, national: str) -> bool:
+        is_longer = len(self._national) >= FEWEST_DIGITS and digits.endswith(self._national)
+        return is_longer or (len(national) >= _FEWEST_ALIKE and self._digits.endswith(national))
+
+
+class Persons(NamedTuple):
+    """A step through all people: where it ended, and those that may be the same person."""
 
     last: str
-    same: Sequence[str]
-    """the person's number, as some call spells it"""
     alike: Sequence[str]
-    """other numbers that may be the same person's"""
 
 
 class Quoting(NamedTuple):
@@ -73,74 +107,22 @@ class Quoting(NamedTuple):
     """what others quote that may be the same person's number"""
 
 
-def digits_of(number: str) -> str:
-    return "".join(str(int(digit)) for digit in number if digit.isdecimal())
-
-
-def forget_words_with(session: Session, digits: str) -> None:
+def forget_words_with(session: Session, target: Target) -> None:
     """Take a number out of the words that CallKaro's documentation does not have."""
     for word in strangers(session):
-        if quotes(word.value, digits):
+        if target.is_quoted_in(word.value):
             forget_word(session, word)
 
 
-def quotes(text: str, digits: str) -> bool:
-    """Whether a text has this number in it, in groups or not, and not as a part of a longer one."""
-    return digits in _numbers_in(text, digits)
+def persons_after(session: Session, after: str, target: Target) -> Persons | None:
+    """The next few people, by key, after one; None when there are no more."""
+    found = session.connection().scalars(_PERSONS, {"after": after}).all()
+    return Persons(found[-1], [key for key in found if target.is_alike(key)]) if found else None
 
 
-def _numbers_in(text: str, digits: str) -> set[str]:
-    """What numbers a text has, as digits, that end like this one; with a country's code more, or less."""
-    code, core = digits[:-_FEWEST_ALIKE], _BETWEEN.join(digits[-_FEWEST_ALIKE:])
-    # Nearly every text ends here: a megabyte of other digits would take a second below.
-    if not re.search(core, text):
-        return set()
-    may_begin = ""
-    for digit in code:
-        may_begin = f"(?:{may_begin}{digit}{_BETWEEN})?"
-    number = re.compile(rf"(?<!\d)\d{{0,3}}{may_begin}{core}(?!\d)")
-    return {digits_of(found[0]) for run in _RUN.finditer(text) for found in number.finditer(run[0])}
-
-
-def _is_alike(digits: str, other: str) -> bool:
-    """Whether another number may be the same person's: with a country's code more or less, or a zero for the trunk."""
-    mine, theirs = digits.lstrip("0"), other.lstrip("0")
-    if theirs.endswith(mine):
-        return digits != other and len(mine) >= FEWEST_DIGITS
-    return mine.endswith(theirs) and len(theirs) >= _FEWEST_ALIKE
-
-
-def _has_alike(digits: str, number: str) -> bool:
-    """Whether a customer's number may be the same person's, whole or in one of its parts: two numbers, an extension."""
-    parts = {digits_of(part) for part in (*_PARTS.findall(number), *_PARTS_AT_DOTS.findall(number))}
-    return _is_alike(digits, digits_of(number)) or digits in parts or any(_is_alike(digits, part) for part in parts)
-
-
-def _quoting(texts: Sequence[tuple[int, str]], digits: str) -> Quoting:
-    ids: list[int] = []
-    alike: set[str] = set()
-    for row_id, text in texts:
-        numbers = _numbers_in(text, digits)
-        if digits in numbers:
-            ids.append(row_id)
-        else:
-            alike |= {number for number in numbers if _is_alike(digits, number)}
-    return Quoting(texts[-1][0], ids, alike)
-
-
-def numbers_after(session: Session, after: str, number: str) -> Numbers | None:
-    """The next few customers' numbers after one; None when there are no more."""
-    found = session.connection().scalars(_NUMBERS, {"after": after}).all()
-    if not found:
-        return None
-    person, digits = person_of(number), digits_of(number)
-    same = [each for each in found if person_of(each) == person]
-    return Numbers(found[-1], same, [each for each in found if each not in same and _has_alike(digits, each)])
-
-
-def calls_of(session: Session, number: str, after: int = 0) -> Sequence[int]:
-    """The next few calls, by id, with this very number as the customer's."""
-    return session.connection().scalars(_OF_NUMBER, {"number": number, "after": after}).all()
+def calls_of(session: Session, key: str, after: int = 0) -> Sequence[int]:
+    """The next few calls, by id, with this person."""
+    return session.connection().scalars(_OF_PERSON, {"person": key, "after": after}).all()
 
 
 def count_of(session: Session, call_ids: Sequence[int]) -> Removed:
@@ -151,7 +133,7 @@ def count_of(session: Session, call_ids: Sequence[int]) -> Removed:
     return Removed(len(call_ids), connection.execute(reports).scalar_one(), connection.execute(recordings).scalar_one())
 
 
-def unread_quoting(session: Session, after: int, digits: str) -> Quoting | None:
+def unread_quoting(session: Session, after: int, target: Target) -> Quoting | None:
     """Of the next few reports that told of no call, those with this number in them; None when there are no more."""
     statement = (
         select(Inbox)
@@ -160,7 +142,7 @@ def unread_quoting(session: Session, after: int, digits: str) -> Quoting | None:
         .limit(CHUNK // 10)
     )
     rows = session.scalars(statement).all()
-    return _quoting([(row.id, _all_of(row)) for row in rows], digits) if rows else None
+    return target.quotes([(row.id, _all_of(row)) for row in rows]) if rows else None
 
 
 def _all_of(row: Inbox) -> str:
@@ -176,7 +158,7 @@ def blank_unread(session: Session, ids: Sequence[int]) -> None:
     session.connection().execute(blank)
 
 
-def corrected_after(session: Session, after: int, number: str) -> Quoting | None:
+def corrected_after(session: Session, after: int, target: Target) -> Quoting | None:
     """Of the next few reports of calls that changed, the calls that had this number by them; None when no more come."""
     statement = (
         select(Inbox)
@@ -187,24 +169,23 @@ def corrected_after(session: Session, after: int, number: str) -> Quoting | None
     rows = session.scalars(statement).all()
     if not rows:
         return None
-    person = person_of(number)
-    ids = [row.call_id for row in rows if row.call_id is not None and person in _people_in(row)]
+    ids = [row.call_id for row in rows if row.call_id is not None and target.key in _people_in(row, target.region)]
     return Quoting(rows[-1].id, ids, set())
 
 
-def _people_in(row: Inbox) -> set[int]:
+def _people_in(row: Inbox, region: str) -> set[str]:
     """Whose numbers a report's two ends are."""
     reading = read_report(body_of(row) or b"")
     data = reading.data if isinstance(reading, Report) else {}
-    return {person_of(as_text(data.get(name))) for name in ("from", "to")}
+    return {person_key(as_text(data.get(name)), region) for name in ("from", "to")}
 
 
-def audit_quoting(session: Session, after: int, digits: str) -> Quoting | None:
+def audit_quoting(session: Session, after: int, target: Target) -> Quoting | None:
     """Of the next few lines of the audit log, those that quote this number; None when there are no more."""
     rows = session.connection().execute(_ABOUT, {"after": after}).all()
     if not rows:
         return None
-    return _quoting([(row_id, about) for row_id, about in rows], digits)
+    return target.quotes([(row_id, about) for row_id, about in rows])
 
 
 def blank_audit(session: Session, ids: Sequence[int]) -> int:

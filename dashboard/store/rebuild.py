@@ -18,6 +18,7 @@ from dashboard.callkaro.report import CallReport, Report, read_report
 from dashboard.calls import call_sid_of, ends_of, merge, try_of
 from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, Recording
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.bodies import AS_IT_CAME, GONE, body_of
 from dashboard.store.inbox import (
     CHANGED,
@@ -56,7 +57,7 @@ def find_unread(session: Session, last_id: int) -> Sequence[int]:
     return session.exec(statement.order_by(col(Inbox.id)).limit(CHUNK)).all()
 
 
-def take_in(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInfo) -> int:
+def take_in(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInfo, region: str = DEFAULT_REGION) -> int:
     """Of these inbox rows, give those that can be read by now to the calls they tell of, in their place in the order.
 
     Gives how many call rows that made or changed.
@@ -74,11 +75,13 @@ def take_in(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInf
         report = CallReport.model_validate(reading.data)
         if not _is_settled(session, row, call_sid_of(report, body)):
             row.call_id = _call_of(session, row, report, body)
-            mended += _retell(session, [row.call_id], number, source_timezone)
+            mended += _retell(session, [row.call_id], number, source_timezone, region)
     return mended
 
 
-def retell_after(session: Session, last_id: int, source_timezone: ZoneInfo) -> tuple[int | None, int]:
+def retell_after(
+    session: Session, last_id: int, source_timezone: ZoneInfo, region: str = DEFAULT_REGION
+) -> tuple[int | None, int]:
     """Tell the next few calls, by id, anew.
 
     Gives the last id done, or None when there are no more, and how many rows were not as their reports tell.
@@ -92,12 +95,12 @@ def retell_after(session: Session, last_id: int, source_timezone: ZoneInfo) -> t
         .limit(CHUNK)
     ).all()
     ids = [call_id for call_id in call_ids if call_id is not None]
-    return (ids[-1], _retell(session, ids, number, source_timezone)) if ids else (None, 0)
+    return (ids[-1], _retell(session, ids, number, source_timezone, region)) if ids else (None, 0)
 
 
-def retell(session: Session, call_ids: Collection[int], source_timezone: ZoneInfo) -> int:
+def retell(session: Session, call_ids: Collection[int], source_timezone: ZoneInfo, region: str = DEFAULT_REGION) -> int:
     """Tell just these calls anew; gives how many rows were not as their reports tell."""
-    return _retell(session, call_ids, tick(session, len(call_ids)), source_timezone)
+    return _retell(session, call_ids, tick(session, len(call_ids)), source_timezone, region)
 
 
 def _is_settled(session: Session, row: Inbox, sid: str) -> bool:
@@ -130,14 +133,14 @@ def _call_of(session: Session, row: Inbox, report: CallReport, body: bytes) -> i
     return call_id
 
 
-def _retell(session: Session, ids: Collection[int], number: int, source_timezone: ZoneInfo) -> int:
+def _retell(session: Session, ids: Collection[int], number: int, source_timezone: ZoneInfo, region: str) -> int:
     """Make the rows of these calls what their reports tell; each that was not so takes a number, from `number` on."""
     table = Call.__table__  # type: ignore[attr-defined]
     stored = {row.id: dict(row) for row in session.execute(select(table).where(table.c.id.in_(ids))).mappings()}
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for call in _told(session, ids):
-        row = call_row(call, source_timezone)
+        row = call_row(call, source_timezone, region)
         before = stored.get(call.id)
         if before is not None and before == row | {"seq": before["seq"]}:
             continue

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from dashboard.database.clock import tick
 from dashboard.models import Call, Inbox, table_of
+from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.store.inbox import IGNORED, UNREADABLE
 from dashboard.store.rebuild import retell, take_in
 
@@ -50,7 +51,9 @@ _inbox, _call = table_of(Inbox), table_of(Call)
 _COLUMNS = (_inbox.c.id, _inbox.c.verdict, _inbox.c.problem, _inbox.c.event, _inbox.c.call_id)
 
 
-def replay(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInfo) -> list[Replayed]:
+def replay(
+    session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInfo, region: str = DEFAULT_REGION
+) -> list[Replayed]:
     """One step, in the order of the ids; a number that is no report's is left out."""
     # First of all, as in every write: what is read from here on nobody changes before we have.
     tick(session, 1)
@@ -59,10 +62,10 @@ def replay(session: Session, inbox_ids: Sequence[int], source_timezone: ZoneInfo
     numbers = _numbers(session, told)
     unread = [row.id for row in before.values() if row.verdict in (UNREADABLE, IGNORED)]
     if unread:
-        take_in(session, unread, source_timezone)
+        take_in(session, unread, source_timezone, region)
         session.flush()
     if told:
-        retell(session, sorted(told), source_timezone)
+        retell(session, sorted(told), source_timezone, region)
         session.flush()
     after = _verdicts(session, inbox_ids)
     numbers_now = _numbers(session, {row.call_id for row in after.values() if row.call_id is not None})

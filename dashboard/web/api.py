@@ -93,8 +93,8 @@ async def _changed(wanted: CallFilter, limit: int) -> Response:
 
 async def _summaries(told: Sequence[ToldCall]) -> list[dict[str, JSON]]:
     """In a thread: 500 calls with masked numbers would keep every stream waiting."""
-    sees_numbers = rights().sees_numbers
-    return await asyncio.to_thread(lambda: [summary_of(each, sees_numbers=sees_numbers) for each in told])
+    draw = partial(summary_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
+    return await asyncio.to_thread(lambda: [draw(each) for each in told])
 
 
 @blueprint.get("/api/calls/<int:call_id>")
@@ -105,13 +105,10 @@ async def show_call(call_id: int) -> ResponseReturnValue:
     if not found or not is_within(found[0].row.campaign, rights().campaigns):
         return refuse(404, "There is no such call on this board.")
     await _note_read()
-    draw = partial(_draw_whole, found[0], sees_numbers=rights().sees_numbers)
+    whole = partial(whole_of, found[0], sees_numbers=rights().sees_numbers, region=board().draw.region)
     async with board().large_call(len(found[0].data)):
-        return Response(await asyncio.to_thread(draw), 200, content_type="application/json")
-
-
-def _draw_whole(told: ToldCall, *, sees_numbers: bool) -> bytes:
-    return to_json(whole_of(told, sees_numbers=sees_numbers))
+        body = await asyncio.to_thread(lambda: to_json(whole()))
+    return Response(body, 200, content_type="application/json")
 
 
 @blueprint.get("/api/figures")

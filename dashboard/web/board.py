@@ -74,7 +74,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     is_new = feed.is_new and rights().may_manage
     rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
     has_older = len(ids) > PAGE_ROWS and bool(rows)
-    shown = rows if rights().sees_numbers else [masked_row(row) for row in rows]
+    shown = rows if rights().sees_numbers else [masked_row(row, draw.region) for row in rows]
     parts["older"] = draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
     html = draw.page(
         "board.html",

@@ -22,10 +22,10 @@ from dashboard.filters import is_within
 from dashboard.links import safe_url
 from dashboard.masking import Mask, masked, names_number
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import LONGEST_SHOWN, Renderer, masked_by, phone
+from dashboard.render import LONGEST_SHOWN, Renderer, masked_by
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
-from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_number
+from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_person
 from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.store.steps import done_of
@@ -134,6 +134,9 @@ class Found(NamedTuple):
     recording: Recording | None
     deliveries: list[Inbox]
     attempts: list[CallRow]
+    """the calls with this person in the same campaign: one series of tries"""
+    other_calls: list[CallRow]
+    """the calls with this person in other campaigns, and in none"""
     transcript_is_due: bool
     """Whether the call has reached the age at which transcripts are removed."""
 
@@ -184,13 +187,15 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Fo
     if call is None or not is_within(call.campaign, campaigns):
         return None
     deliveries = list(deliveries_of(session, call_id))
+    of_person = partial(rows_of_person, session, call.person, MOST_ATTEMPTS_SHOWN + 1, campaigns, series=call.campaign)
     last = max((each.id for each in deliveries if each.verdict in TOLD_OF_A_CALL), default=0)
     return Found(
         call,
         rows_by_id(session, [call_id])[0],
         recording_of(session, call_id),
         deliveries,
-        rows_of_number(session, call.customer_number, MOST_ATTEMPTS_SHOWN + 1, campaigns),
+        of_person(is_in_series=True),
+        of_person(is_in_series=False),
         0 < last <= done_of(session, "transcripts"),
     )
 
@@ -200,15 +205,15 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
     data = read_json(found.call.data)
     said = Said(found.row, data, found.recording, tell(found.deliveries))
     is_masked = not look.rights.sees_numbers
-    drawn = masked_said(said) if is_masked else said
+    drawn = masked_said(said, renderer.region) if is_masked else said
     row, report = drawn.row, CallReport.model_validate(drawn.data)
-    title = f"{row.customer_name or phone(row.customer_number) or 'Call'} · Callboard"
+    title = f"{row.customer_name or renderer.phone(row.customer_number) or 'Call'} · Callboard"
     html = renderer.page(
         "_call.html",
         title=title if look.is_part else "",
         query=look.query,
         form_token=look.form_token,
-        number=phone((said if look.shows_number else drawn).row.customer_number),
+        number=renderer.phone((said if look.shows_number else drawn).row.customer_number),
         may_reveal=look.rights.may_reveal and is_masked and not look.shows_number,
         row=row,
         stage=stage_of(found.row.facts),
@@ -219,17 +224,18 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
+        other_calls=shown(found.other_calls, MOST_ATTEMPTS_SHOWN),
         fields=fields_of(drawn.data, found.call.try_count, data),
         reports=drawn.reports,
     )
     return title, html
 
 
-def masked_said(said: Said) -> Said:
+def masked_said(said: Said, region: str) -> Said:
     """What is said of a call, without its numbers and those that it had before a report changed them."""
     changed = [change for report in said.reports for change in report.changes.items if change[0] in ENDS]
     earlier = [as_text(value) for _, *values in changed for value in values]
-    mask = mask_of_data(said.data, [*said.row.numbers, *earlier])
+    mask = mask_of_data(said.data, [*said.row.numbers, *earlier], region)
     recording = said.recording
     if recording is not None:
         # A link without its number leads nowhere.

@@ -155,8 +155,9 @@ async def _has_wall_key() -> bool:
     try:
         shared = read_limited(query)
         # The wall's own addresses have its names as a wall shows them, whatever was shared.
-        asked = masked_filter(read_filter(request.args.items(multi=True)))
-        is_shared = asked.query() == masked_filter(shared).query()
+        region = board().settings.phone_region
+        asked = masked_filter(read_filter(request.args.items(multi=True)), region)
+        is_shared = asked.query() == masked_filter(shared, region).query()
     except BadFilter:
         return False
     # The limit of whoever shared it; and a wall never shows numbers.

@@ -46,7 +46,7 @@ async def erase_person() -> ResponseReturnValue:
         if is_sure:
             by = By(name_in_audit(), visitor_address(), now_micros())
             return _page(number, erased=await _erase(app, number, by))
-        return _page(number, found=await find(app.database, number))
+        return _page(number, found=await find(app.database, number, app.settings.phone_region))
     except TooShort as problem:
         return _page(number, problem=str(problem), status=400)
     except (SQLAlchemyError, OSError):
@@ -64,7 +64,7 @@ async def finish(app: Callboard) -> None:
 
 async def _erase(app: Callboard, number: str, by: By) -> Erased:
     """To the end, whoever leaves: a request is cancelled when its tab is closed, and half a person would stay."""
-    task = asyncio.create_task(erase(app.database, app.keep, number, by))
+    task = asyncio.create_task(erase(app.database, app.keep, number, by, app.settings.phone_region))
     app.erasing.add(task)
     task.add_done_callback(partial(_report_end, app))
     return await asyncio.shield(task)

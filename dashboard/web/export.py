@@ -46,10 +46,10 @@ class Ended(Exception):
 @blueprint.get("/calls.csv")
 @open_to(Who.REVIEWERS)
 async def show_csv() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    cells = partial(cells_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return csv_row(cells_of(told, sees_numbers=sees_numbers))
+        return csv_row(cells(told))
 
     return await _export("csv", "text/csv; charset=utf-8", BOM + csv_row(CSV_COLUMNS), draw)
 
@@ -57,10 +57,10 @@ async def show_csv() -> ResponseReturnValue:
 @blueprint.get("/calls.jsonl")
 @open_to(Who.REVIEWERS)
 async def show_jsonl() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    whole = partial(whole_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return to_json(whole_of(told, sees_numbers=sees_numbers)) + b"\n"
+        return to_json(whole(told)) + b"\n"
 
     return await _export("jsonl", "application/jsonl; charset=utf-8", b"", draw)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
@@ -71,8 +71,9 @@ async def _replay(sizes: list[tuple[int, int]]) -> tuple[list[Replayed], str]:
     """Step by step until all are done or it has taken long; a sentence where the database went away on the way."""
     done: list[Replayed] = []
     until = time.monotonic() + SECONDS
-    zone = board().settings.source_timezone
-    step_of = partial(_step, source_timezone=zone, who=name_in_audit(), address=visitor_address())
+    settings = board().settings
+    replay_them = partial(replay, source_timezone=settings.source_timezone, region=settings.phone_region)
+    step_of = partial(_step, replay_them=replay_them, who=name_in_audit(), address=visitor_address())
     for step in steps_of(sizes):
         if time.monotonic() > until:
             break
@@ -85,8 +86,10 @@ async def _replay(sizes: list[tuple[int, int]]) -> tuple[list[Replayed], str]:
     return done, ""
 
 
-def _step(session: Session, inbox_ids: list[int], source_timezone: ZoneInfo, who: str, address: str) -> list[Replayed]:
-    replayed = replay(session, inbox_ids, source_timezone)
+def _step(
+    session: Session, inbox_ids: list[int], replay_them: Callable[..., list[Replayed]], who: str, address: str
+) -> list[Replayed]:
+    replayed = replay_them(session, inbox_ids)
     about = f"/inbox/{inbox_ids[0]}" if len(inbox_ids) == 1 else f"{len(inbox_ids)}, {inbox_ids[0]} to {inbox_ids[-1]}"
     audit.note(session, now=now_micros(), account=who, action=audit.REPLAYED, about=about, address=address)
     return replayed

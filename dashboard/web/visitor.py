@@ -86,7 +86,7 @@ def shown_name(choice: str, name: str) -> str:
 def own_query() -> str:
     """The query of this request's address, for links that keep it; its names are as they may be shown."""
     query = request.query_string.decode("latin-1")
-    return query if sees_names() else masked_query(query)
+    return query if sees_names() else masked_query(query, board().settings.phone_region)
 
 
 async def write_down(action: str, about: str) -> None:

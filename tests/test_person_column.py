@@ -1,0 +1,116 @@
+"""Every call gets its person: after an upgrade that is killed, after another region is set, and beside webhooks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from dashboard.database import Database
+from dashboard.person_column import fill_person_column
+from dashboard.store import person_column
+from dashboard.store.person_column import fill, next_step
+from dashboard.web.parts import Callboard
+from tests.phone_spellings import PEOPLE
+from tests.reports import report
+from tests.stored import calls, column, sql, store
+from tests.test_person import leads, query
+
+MakeApp = Callable[..., Awaitable[Callboard]]
+
+# Fills the column again and again, three calls a step, and dies at ever later statements, until all is filled.
+PROGRAM = """
+import asyncio, os, signal, sys
+from itertools import count
+from sqlalchemy import Engine, event
+from dashboard.database import Database
+from dashboard.person_column import fill_person_column
+from dashboard.store import person_column
+
+def run(dies_at):
+    statements = count(1)
+    @event.listens_for(Engine, "after_cursor_execute")
+    def die(*_):
+        if next(statements) == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    person_column.CHUNK = 3
+    person_column._ROWS = person_column._ROWS.limit(3)
+    database = Database(sys.argv[1])
+    asyncio.run(fill_person_column(database, "IN"))
+    os._exit(0)
+
+for kills, dies_at in enumerate(count(3, 5)):
+    child = os.fork()
+    if not child:
+        run(dies_at)
+    _, status = os.waitpid(child, 0)
+    if not os.WIFSIGNALED(status):
+        print(kills, os.waitstatus_to_exitcode(status))
+        break
+"""
+
+NUMBERS = [str(spelling) for person in PEOPLE for spelling in person.spellings]
+
+
+def before_the_upgrade(database: Database) -> list[str]:
+    """Calls as an older version has left them; gives the persons they are with."""
+    store(database, *(report(f"call {place}", to=number) for place, number in enumerate(NUMBERS)))
+    keys = column(database, "call", "person")
+    sql(database, "UPDATE \"call\" SET person = ''")
+    return keys
+
+
+def test_a_fill_that_is_killed_goes_on_and_ends_well(database: Database, database_url: str) -> None:
+    keys = before_the_upgrade(database)
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, database_url], capture_output=True, text=True, timeout=120, check=True
+    )
+    kills, code = map(int, ran.stdout.split())
+    assert code == 0
+    assert kills > 2
+    assert column(database, "call", "person") == keys
+    (row,) = query(database, "SELECT task, done FROM upkeep")
+    assert row["task"] == "person:IN"
+
+
+async def test_a_board_counts_the_people_of_calls_from_before_the_upgrade(
+    database: Database, make_app: MakeApp, database_url: str
+) -> None:
+    before_the_upgrade(database)
+    app = await make_app(database_url=database_url)
+    assert await leads(app.test_client()) == len(PEOPLE)
+
+
+async def test_another_region_reads_all_numbers_again_and_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(person_column, "CHUNK", 2)
+    monkeypatch.setattr(person_column, "_ROWS", person_column._ROWS.limit(2))
+    store(database, *(report(f"call {place}", to=to) for place, to in enumerate(("0501234567", "+919812345670", "1"))))
+    seqs = column(database, "call", "seq")
+    for region, key in (("AE", "+971501234567"), ("IN", "+91501234567"), ("AE", "+971501234567")):
+        await fill_person_column(database, region)
+        assert column(database, "call", "person") == [key, "+919812345670", "1"]
+        assert [row["task"] for row in query(database, "SELECT task FROM upkeep")] == [f"person:{region}"]
+    assert column(database, "call", "seq") == seqs
+
+
+async def test_a_number_that_a_report_changed_meanwhile_is_left_alone(database: Database) -> None:
+    store(database, report("a", to="919812345670"))
+    sql(database, "UPDATE \"call\" SET person = ''")
+    step = database.read_now(partial(next_step, region="IN", after=0))
+    assert step
+    store(database, report("a", to="919812345671"))
+    database.write_now(partial(fill, step=step, region="IN"))
+    assert calls(database, "person") == [("+919812345671",)]
+
+
+async def test_a_start_that_finds_everything_filled_writes_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(database, report("a"))
+    monkeypatch.setattr(database, "write", None)
+    await fill_person_column(database, "IN")

@@ -41,7 +41,7 @@ def words(findings: list[Finding]) -> str:
 
 
 def test_the_region_of_telephone_numbers_is_shown(tmp_path: Path) -> None:
-    found = words(list(check_here(Settings(data_folder=tmp_path, phone_region="SG"), {}, ())))
+    found = words(list(check_here(Settings(data_folder=tmp_path, phone_region="SG"))))
     assert "read as numbers of SG (DASHBOARD_PHONE_REGION)" in found
 
 

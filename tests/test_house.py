@@ -35,7 +35,7 @@ LAYERS = (
     ("index",),
     ("people", "times"),
     ("bitmaps",),
-    ("notices",),
+    ("masked_names", "notices"),
     ("filters",),
     ("figures",),
     ("calls",),
@@ -58,7 +58,6 @@ LAYERS = (
         "links",
         "logs",
         "machine",
-        "masking",
         "measures",
         "passwords",
         "platforms",
@@ -70,6 +69,7 @@ LAYERS = (
         "stream_limits",
         "time_slices",
     ),
+    ("masking",),
     ("phone_numbers",),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}

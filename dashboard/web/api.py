@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,8 +10,9 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 
+from dashboard.callkaro.report import JSON
 from dashboard.database.clock import head_of
-from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches
+from dashboard.filters import FILTER_NAMES, BadFilter, CallFilter, is_within, matches, quoted
 from dashboard.render import read_row_key, row_key
 from dashboard.store import audit
 from dashboard.store.calls import CallRow, ToldCall, count_calls, told_by_id
@@ -64,7 +66,7 @@ async def _newest(wanted: CallFilter, limit: int) -> Response:
     last = told[-1].row if told and len(ids) > limit else None
     # The index may be a moment behind the rows: a call can have left the caller's campaigns meanwhile.
     allowed = [each for each in told if is_within(each.row.campaign, wanted.scope)]
-    return _calls(allowed, seq, next_before=last and row_key(last.at, last.id))
+    return await _calls(allowed, seq, next_before=last and row_key(last.at, last.id))
 
 
 async def _changed(wanted: CallFilter, limit: int) -> Response:
@@ -89,25 +91,30 @@ async def _changed(wanted: CallFilter, limit: int) -> Response:
 
     pull = partial(pulled_since, seq=after, most=limit, is_wanted=is_wanted, is_allowed=is_allowed)
     pulled = await database.read(pull)
-    return _calls(pulled.calls, pulled.upto, removed=pulled.removed)
+    return await _calls(pulled.calls, pulled.upto, removed=pulled.removed)
 
 
-def _calls(
+async def _calls(
     calls: Sequence[ToldCall],
     seq: int,
     *,
     next_before: str | None = None,
     removed: Sequence[tuple[int, int]] = (),
 ) -> Response:
-    sees_numbers = rights().sees_numbers
     return _json(
         {
-            "calls": [summary_of(each, sees_numbers=sees_numbers) for each in calls],
+            "calls": await _summaries(calls),
             "removed": [{"id": call_id, "seq": removed_seq} for call_id, removed_seq in removed],
             "next_before": next_before,
             "seq": seq,
         }
     )
+
+
+async def _summaries(told: Sequence[ToldCall]) -> list[dict[str, JSON]]:
+    """In a thread: 500 calls with masked numbers would keep every stream waiting."""
+    draw = partial(summary_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
+    return await asyncio.to_thread(lambda: [draw(each) for each in told])
 
 
 @blueprint.get("/api/calls/<int:call_id>")
@@ -118,7 +125,10 @@ async def show_call(call_id: int) -> ResponseReturnValue:
     if not found or not is_within(found[0].row.campaign, rights().campaigns):
         return refuse(404, "There is no such call on this board.")
     await _note_read()
-    return _json(whole_of(found[0], sees_numbers=rights().sees_numbers))
+    whole = partial(whole_of, found[0], sees_numbers=rights().sees_numbers, region=board().draw.region)
+    async with board().large_call(len(found[0].data)):
+        body = await asyncio.to_thread(lambda: to_json(whole()))
+    return Response(body, 200, content_type="application/json")
 
 
 @blueprint.get("/api/figures")
@@ -159,7 +169,7 @@ def _asked_for(*beside: str) -> CallFilter:
     """The filter of the address. Raises BadFilter, for names too: one that is misspelt would be the calls of all."""
     known = (*FILTER_NAMES, *beside)
     if unknown := request.args.keys() - set(known):
-        raise BadFilter(f"{min(unknown)[:40]!r} is no filter of calls; there are {', '.join(known)}.")
+        raise BadFilter(f"{quoted(min(unknown))} is no filter of calls; there are {', '.join(known)}.")
     return asked_for()
 
 

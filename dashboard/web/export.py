@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from pydantic_core import to_json
@@ -37,6 +39,8 @@ PIECE_CHARACTERS = 2**19
 
 Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
+Turn = Callable[[int], AbstractAsyncContextManager[object]]
+"""Waits for a turn to draw so many characters."""
 
 
 class Ended(BrokenOff):
@@ -46,10 +50,10 @@ class Ended(BrokenOff):
 @blueprint.get("/calls.csv")
 @open_to(Who.REVIEWERS)
 async def show_csv() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    cells = partial(cells_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return csv_row(cells_of(told, sees_numbers=sees_numbers))
+        return csv_row(cells(told))
 
     return await _export("csv", "text/csv; charset=utf-8", BOM + csv_row(CSV_COLUMNS), draw)
 
@@ -57,10 +61,10 @@ async def show_csv() -> ResponseReturnValue:
 @blueprint.get("/calls.jsonl")
 @open_to(Who.REVIEWERS)
 async def show_jsonl() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    whole = partial(whole_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return to_json(whole_of(told, sees_numbers=sees_numbers)) + b"\n"
+        return to_json(whole(told)) + b"\n"
 
     return await _export("jsonl", "application/jsonl; charset=utf-8", b"", draw)
 
@@ -87,18 +91,19 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)
     await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
-    response = Response(_lines(head, wanted, feed, database, draw, visit()), 200, headers=headers)
+    lines = _lines(head, wanted, feed, database, board().large_call, draw, visit())
+    response = Response(lines, 200, headers=headers)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
 
 
 async def _lines(
-    head: bytes, wanted: CallFilter, feed: Feed, database: Database, draw: Draw, visit: Visit
+    head: bytes, wanted: CallFilter, feed: Feed, database: Database, turn: Turn, draw: Draw, visit: Visit
 ) -> AsyncIterator[bytes]:
     """The file in pieces, newest call first. Raises Ended.
 
-    Each piece waits for a reader thread. That is what lets a client's reset end it: a generator that never waits is
+    Each piece waits for a thread. That is what lets a client's reset end it: a generator that never waits is
     asked on and on after the connection is gone, and no other request is answered any more.
     """
     today, before = feed.today, None
@@ -112,18 +117,20 @@ async def _lines(
         while ids:
             if feed.closing or visit.has_ended:
                 raise Ended
-            piece, drawn = await database.read(partial(_draw_piece, ids=ids[:CALLS_AT_ONCE], draw=draw))
-            ids = ids[drawn:]
-            yield piece
+            fitting, told = await database.read(partial(_read_piece, ids=ids[:CALLS_AT_ONCE]))
+            ids = ids[fitting:]
+            # Drawn outside of the transaction: a read of more than 10 s is given up, and the file ends broken.
+            async with turn(sum(len(each.data) for each in told)):
+                lines = await asyncio.to_thread(_draw_piece, told, draw)
+            yield lines
 
 
-def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> tuple[bytes, int]:
-    """The lines of the first of these calls, and how many ids that is: as many as have PIECE_CHARACTERS, one at least.
+def _read_piece(session: Session, ids: Sequence[int]) -> tuple[int, Sequence[ToldCall]]:
+    """The first of these calls, as many as have PIECE_CHARACTERS and one at least, and how many ids that is.
 
-    An id whose call is gone has no line.
+    A transaction of its own each time: one long reader would keep SQLite from folding its write-ahead log back into
+    the file. An id whose call is gone has no line.
     """
-    # In the reader's thread, and a transaction of its own each time: one long reader would keep SQLite from folding its
-    # write-ahead log back into the file, and 2 MiB of transcript must not hold up everybody's stream.
     lengths = data_lengths(session, ids)
     room = PIECE_CHARACTERS
     fitting: list[int] = []
@@ -132,4 +139,8 @@ def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> tuple[bytes
         if fitting and room < 0:
             break
         fitting.append(call_id)
-    return b"".join(map(draw, told_by_id(session, fitting, with_data=True))), len(fitting)
+    return len(fitting), told_by_id(session, fitting, with_data=True)
+
+
+def _draw_piece(told: Sequence[ToldCall], draw: Draw) -> bytes:
+    return b"".join(map(draw, told))

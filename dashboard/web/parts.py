@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -40,6 +40,9 @@ from dashboard.web.sign_in_limits import SignInLimits
 from dashboard.web.slowdown import NetworkSlowdown
 from dashboard.web.tries import Tries
 from dashboard.web.visits import Visits
+
+# Characters of a call's data, from which on drawing it takes long.
+_LARGE = 100_000
 
 
 class Hooks(Protocol):
@@ -145,6 +148,10 @@ class Callboard(Quart):
         except HTTPException:
             return False
         return True
+
+    def large_call(self, size: int) -> AbstractAsyncContextManager[object]:
+        """A turn to draw a call with so many characters of data: large ones go one after the other."""
+        return self.large_calls if size > _LARGE else nullcontext()
 
 
 def board() -> Callboard:

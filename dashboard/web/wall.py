@@ -108,7 +108,16 @@ async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: Call
     rows = await database.read(partial(rows_by_id, ids=ids))
     missed = feed.missed(wanted.days(today))
     is_inbound = feed.is_inbound(overview)
-    return draw.wall(figures, wanted, rows, notices=feed.silence, usual=usual, missed=missed, is_inbound=is_inbound)
+    return draw.wall(
+        figures,
+        wanted,
+        rows,
+        scope=[feed.masked_names.shown("campaign", name) for name in wanted.scope],
+        notices=feed.silence,
+        usual=usual,
+        missed=missed,
+        is_inbound=is_inbound,
+    )
 
 
 def _draw(wanted: CallFilter, key: str) -> Callable[[], Awaitable[str | None]]:

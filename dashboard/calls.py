@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
 
-from dashboard.callkaro.report import JSON, CallReport, as_text
+from dashboard.callkaro.report import JSON, CallReport, as_key, as_text
 from dashboard.callkaro.vocabulary import INBOUND_TRY, is_inbound
+from dashboard.masking import ALL_NUMBERS
 from dashboard.phone_numbers import DEFAULT_REGION, WIDEST_GAP, is_number, person_key
 
 _NAME_KEYS = ("name", "customer_name", "full_name", "first_name", "lead_name", "customer", "contact_name")
 LONGEST_IN_A_ROW = 200
+MOST_FORMER = 50
+_BY_BYTES = "sha256:"
+_HASH_OF_BYTES = re.compile(rf"{_BY_BYTES}[0-9a-f]{{64}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = 0
 # Of a number in E.164.
@@ -86,8 +92,37 @@ def changes(before: dict[str, JSON], after: dict[str, JSON], path: str = "") -> 
 
 
 def call_sid_of(report: CallReport, body: bytes) -> str:
-    """The platform's id of the call; a report without one is told apart by its bytes."""
-    return report.call_sid or f"sha256:{hashlib.sha256(body).hexdigest()}"
+    """The identity of a report's call: the platform's id, or the hash of the report's bytes where it has none.
+
+    The hash stays inside the database: `shown_sid` is what programs get.
+    """
+    return report.call_sid or f"{_BY_BYTES}{hashlib.sha256(body).hexdigest()}"
+
+
+def ends_of(data: dict[str, JSON]) -> set[str]:
+    """The numbers of a call's two ends, as its columns have them."""
+    return {end for name in ("from", "to") if (end := as_key(data.get(name)))}
+
+
+def former(seen: Iterable[str], data: dict[str, JSON]) -> str:
+    """Of the ends that reports of a call have given, those that it has no more: a JSON list, or "".
+
+    A later report may correct a number that the transcript still quotes: it is masked like the present one. More than
+    MOST_FORMER of them are one ALL_NUMBERS.
+    """
+    gone = set(seen)
+    if len(gone) > MOST_FORMER or ALL_NUMBERS in gone:
+        return to_json([ALL_NUMBERS]).decode()
+    gone -= ends_of(data)
+    return to_json(sorted(gone)).decode() if gone else ""
+
+
+def shown_sid(call_sid: str) -> str:
+    """The platform's id of a stored call, "" where its reports have none.
+
+    A hash of the whole report follows from the masked digits in it: all candidates can be tried against it.
+    """
+    return "" if _HASH_OF_BYTES.fullmatch(call_sid) else call_sid
 
 
 def try_of(report: CallReport, tries_known: list[int]) -> int:

@@ -22,6 +22,7 @@ from dashboard.figures import Usual
 from dashboard.filters import CallFilter, Days
 from dashboard.hours import CallingHours
 from dashboard.index import Index
+from dashboard.masked_names import MaskedNames
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
 from dashboard.person_column import fill_person_column
 from dashboard.phone_numbers import DEFAULT_REGION
@@ -110,6 +111,7 @@ class Feed:
         """Goes up when figures may be drawn anew: they move less often than rows, and "usual" with every minute."""
         self.notices = self.notices_within = self.silence = ""
         """For everybody, for whoever is limited to campaigns, for the wall."""
+        self.masked_names = MaskedNames(region)
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
         self._usual_at: datetime | None = None
@@ -238,6 +240,7 @@ class Feed:
         last_id = 0
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             self.index.load(facts)
+            self.masked_names.learn(facts)
             last_id = facts[-1].id
         self.head = self.ring.start = head
         back = max(0, head - _LOOK_BACK)
@@ -256,7 +259,9 @@ class Feed:
 
     def _take_in(self, rows: list[CallRow | Gone], head: int) -> None:
         frames = [Frame(row, row.facts, self._draw, self._campaign_of(row.id)) for row in rows]
-        self.index.load(frame.facts for frame in frames if frame.facts)
+        changed = [frame.facts for frame in frames if frame.facts]
+        self.index.load(changed)
+        self.masked_names.learn(changed)
         for row in rows:
             if isinstance(row, Gone):
                 self.index.remove(row.id)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from dashboard.calls import Facts
 from dashboard.figures import DURATIONS, FIGURES, STAGES, duration_of, figures_of, stage_of
+from dashboard.masking import others_mask
 
 # Each takes several values, any of which lets a call through; NONE stands for calls that carry no value.
 CHOICES = ("campaign", "agent", "version", "type", "stage", "figure", "reason", "duration", "try")
+NAMES = ("campaign", "agent", "version", "type", "reason")
+"""The choices whose values are texts of the platform's, and can hold anything."""
 _DAYS = ("period", "from", "to")
 FILTER_NAMES = (*CHOICES, *_DAYS)
 NONE = "none"
@@ -54,9 +57,16 @@ class CallFilter:
     to: date | None = None
     scope: tuple[str, ...] = ()
     """The campaigns that whoever asks is limited to; none means all. Never from a URL and never in one."""
+    stored: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For a role that sees names masked: the names that calls have, of each choice of which it chose some. Never in a
+    URL. See `masked_names`."""
 
     def values(self, choice: str) -> tuple[str, ...]:
         return getattr(self, "try_" if choice == "try" else choice)  # type: ignore[no-any-return]
+
+    def sought(self, choice: str) -> tuple[str, ...]:
+        """The values that calls have, for those that were chosen."""
+        return dict(self.stored).get(choice, self.values(choice))
 
     def with_values(self, choice: str, values: Iterable[str]) -> CallFilter:
         field = "try_" if choice == "try" else choice
@@ -108,20 +118,20 @@ def read_filter(pairs: Iterable[tuple[str, str]]) -> CallFilter:
             raise BadFilter("q: calls cannot be searched by words yet; take it out of the address.")
     for choice, known in _KNOWN_VALUES.items():
         if unknown := chosen[choice] - set(known):
-            raise BadFilter(f"{choice}={min(unknown)[:40]!r} is not known; it may be {', '.join(known)}.")
+            raise BadFilter(f"{choice}={quoted(min(unknown))} is not known; it may be {', '.join(known)}.")
     if crowded := next((choice for choice in CHOICES if len(chosen[choice]) > _MOST_VALUES), None):
         raise BadFilter(f"{crowded} has more than {_MOST_VALUES} values; choose fewer.")
     chosen["try"] = {value if value == NONE else _read_try(value) for value in chosen["try"]}
     period = single.get("period", "")
     if period and period not in PERIODS:
-        raise BadFilter(f"period={period[:40]!r} is not known; it may be {', '.join(PERIODS)}.")
+        raise BadFilter(f"period={quoted(period)} is not known; it may be {', '.join(PERIODS)}.")
     if period and ("from" in single or "to" in single):
         raise BadFilter("Give either period, or from and to, not both.")
     first, last = _read_day("from", single), _read_day("to", single)
     if first and last and first > last:
         raise BadFilter(f"from={first} is after to={last}; swap them.")
-    sorted_values = {("try_" if name == "try" else name): tuple(sorted(values)) for name, values in chosen.items()}
-    return CallFilter(**sorted_values, period=period, from_=first, to=last)
+    named: dict[str, Any] = {("try_" if name == "try" else name): tuple(sorted(each)) for name, each in chosen.items()}
+    return CallFilter(**named, period=period, from_=first, to=last)
 
 
 def read_limited(query: str) -> CallFilter:
@@ -159,7 +169,7 @@ def matches(facts: Facts, wanted: CallFilter, *, today: date, timezone: ZoneInfo
         if choice == "figure":
             if not any(figures_of(facts) & FIGURES[value] for value in values):
                 return False
-        elif (value_of(facts, choice) or NONE) not in values:
+        elif (value_of(facts, choice) or NONE) not in wanted.sought(choice):
             return False
     first, last = wanted.days(today)
     if first is None and last is None:
@@ -178,6 +188,11 @@ def local_time(at: int, timezone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(at // 1_000_000, UTC).astimezone(timezone)
 
 
+def quoted(text: str) -> str:
+    """What an address says, as a refusal quotes it: the beginning, and no telephone number of it."""
+    return repr(others_mask()(text)[:40])
+
+
 def _read_try(value: str) -> str:
     """The number as it is written everywhere else: 01 is 1, so that equal filters are equal keys."""
     try:
@@ -193,7 +208,7 @@ def _read_day(name: str, single: Mapping[str, str]) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadFilter(f"{name}={text[:40]!r} is not a day; write it as 2026-11-23.") from None
+        raise BadFilter(f"{name}={quoted(text)} is not a day; write it as 2026-11-23.") from None
 
 
-assert {field.name.rstrip("_") for field in fields(CallFilter)} == {*CHOICES, "period", "from", "to", _SCOPE}
+assert {field.name.rstrip("_") for field in fields(CallFilter)} == {*CHOICES, "period", "from", "to", _SCOPE, "stored"}

@@ -148,6 +148,10 @@ class Index:
             offered[choice] = self._offer(choice, among, wanted.values(choice))
         return offered
 
+    def names(self, choice: str) -> Collection[str]:
+        """The values of a choice that calls have."""
+        return self._groups[choice].calls.keys()
+
     def periods(self, wanted: CallFilter, today: date) -> dict[str, int]:
         """How many calls each period would list in place of the filter's own days; "" is all time."""
         listed = self._listed(wanted.with_period(""), today)
@@ -178,8 +182,8 @@ class Index:
 
     def _restrictions(self, wanted: CallFilter, today: date) -> dict[str, BitMap]:
         """What each part of the filter lets through, by choice; parts that let everything through are left out."""
-        chosen = {choice: wanted.values(choice) for choice in self._groups}
-        sets = {choice: self._groups[choice].any_of(values) for choice, values in chosen.items() if values}
+        chosen = [choice for choice in self._groups if wanted.values(choice)]
+        sets = {choice: self._groups[choice].any_of(wanted.sought(choice)) for choice in chosen}
         if wanted.figure:
             sets["figure"] = union([self._figures.having(FIGURES[value]) for value in wanted.figure])
         if wanted.scope:

@@ -107,6 +107,8 @@ class Call(SQLModel, table=True):
     customer_number: str = text()
     disposition: str = text()
     recording_url: str = text()
+    former_numbers: str = text()
+    """The ends that earlier reports gave and later ones changed, as a JSON list; "" for none. See `calls.former`."""
     data: str = text()
     person: str = text()
     """The customer's key, as `phone_numbers.person_key` gives it; "" for anonymous callers, and until it is filled."""

@@ -20,7 +20,8 @@ TROUBLE_MINUTES = 60
 OF_REPORTS = ("trouble", "arrived", "newcomer")
 NEWCOMER_HOURS = 24
 _MOST_NAMED = 3
-_mask = Mask(())
+# A word that nobody knows yet may be a number of any country, and is no date: each run of digits in it is masked.
+_mask = Mask(everything=True)
 _LONGEST_VALUE = 60
 _NEWCOMERS_HREF = "/inbox#undocumented"
 # A target that reports are handed on to is told of once it has failed for so long: it may be restarting.
@@ -203,7 +204,7 @@ def _trouble_words(trouble: Trouble, zone: ZoneInfo) -> str:
     when = _clock(trouble.received_at, zone)
     if trouble.event:
         return (
-            f"An event {trouble.event[:60]!r} arrived at {when} and is kept; it tells of no call. "
+            f"An event {_short(trouble.event)!r} arrived at {when} and is kept; it tells of no call. "
             "In CallKaro, choose call_ended for this webhook."
         )
     return f"A report came at {when} and could not be read: {trouble.problem} Its bytes are kept."

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from pydantic_core import to_json
 
 from dashboard.callkaro.vocabulary import is_inbound, reason_in_words, try_in_words, type_in_words
@@ -24,13 +23,16 @@ from dashboard.figures import STAGES, Figures, Usual, is_test, stage_of
 from dashboard.filters import NONE, CallFilter
 from dashboard.gaps import length_words
 from dashboard.links import host_of, safe_url
-from dashboard.masking import Mask, as_it_is, masked
+from dashboard.masking import Mask, masked
 from dashboard.measures import lag, size
 from dashboard.notices import Notice
 from dashboard.phone_numbers import DEFAULT_REGION, display
 from dashboard.store.calls import CallRow
 from dashboard.store.inbox_list import InboxRow
 
+_ROWS_REMEMBERED = 2_000
+# What of a row is a number and nothing else.
+_NUMBERS = ("customer_number", "from_number", "to_number")
 _LONGEST_INDENTED = 20_000
 LONGEST_SHOWN = 50_000
 """Characters of one value on a page."""
@@ -49,6 +51,7 @@ class Renderer:
         region: str = DEFAULT_REGION,
     ) -> None:
         self.timezone = timezone
+        self.region = region
         self.phone = partial(display, region=region)
         self.static_version = static_version
         self._environment = Environment(
@@ -93,24 +96,15 @@ class Renderer:
             # What `viewer` tells of whoever looks; a page that does not ask draws nothing that only some may see.
             "may_manage": False,
         }
-        self._masking = self._environment.overlay(finalize=_mask_each)
         self._row = self._environment.get_template("_call_row.html")
         self._figures = self._environment.get_template("_figures.html")
 
     def page(self, name: str, /, **context: Any) -> str:
-        return self._environment.get_template(name).render(mask=as_it_is, **context)
-
-    def masked_page(self, mask: Mask, name: str, /, **context: Any) -> str:
-        """No text that the template draws shows a number of the mask; what is markup already is left alone."""
-        return self._masking.get_template(name).render(mask=mask, **context)
+        return self._environment.get_template(name).render(**context)
 
     def markup(self, html: str) -> Markup:
         """A partial that this renderer drew, fit to be set into a page as it is."""
         return Markup(html)  # noqa: S704
-
-    def unmasked(self, text: str) -> Markup:
-        """A text that a mask lets through: for a number that somebody has asked to see."""
-        return escape(text)
 
     def call_row(self, row: CallRow) -> str:
         """One call as a row of the list, wherever the list stands."""
@@ -170,17 +164,19 @@ class Renderer:
         wanted: CallFilter,
         rows: Sequence[CallRow],
         *,
+        scope: Sequence[str],
         notices: str,
         usual: Usual | None,
         missed: int = 0,
     ) -> str:
-        """Nobody sees numbers on a wall."""
-        masked_rows = [masked_row(row) for row in rows]
+        """Nobody sees numbers on a wall. `scope` are the campaigns that it is limited to, as they may be shown."""
+        masked_rows = [masked_row(row, self.region) for row in rows]
         return self.page(
             "_wall.html",
             figures=figures,
             wanted=wanted,
             rows=masked_rows,
+            scope=scope,
             notices=self.markup(notices),
             usual=usual,
             missed=missed,
@@ -193,20 +189,25 @@ class Renderer:
         return self.page("_outside.html", listed=listed, everything=everything)
 
 
-def masked_row(row: CallRow) -> CallRow:
-    """A row for whoever may not see numbers; it goes into the same template as every other."""
-    mask = Mask([row.customer_number])
+def mask_of(row: CallRow, region: str = DEFAULT_REGION) -> Mask:
+    """What masks the numbers of a call in its other texts."""
+    return Mask(row.numbers, region=region)
+
+
+@lru_cache(_ROWS_REMEMBERED)
+def masked_row(row: CallRow, region: str = DEFAULT_REGION) -> CallRow:
+    """A row for a role that may not see numbers; it goes into the same template as every other.
+
+    Remembered: the same rows are drawn for every page, and a wall draws its rows four times a second.
+    """
+    return masked_by(mask_of(row, region), row)
+
+
+def masked_by(mask: Mask, row: CallRow) -> CallRow:
+    """The row's texts as this mask shows them."""
     texts: dict[str, Any] = {name: mask(value) for name, value in row._asdict().items() if isinstance(value, str)}
-    return row._replace(**texts | {"customer_number": masked(row.customer_number)})
-
-
-@pass_context
-def _mask_each(context: Context, value: object) -> object:
-    """Jinja asks this of every value that a template draws."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        mask: Mask = context["mask"]
-        return mask(value)
-    return value
+    ends = {name: masked(getattr(row, name)) for name in _NUMBERS}
+    return row._replace(**texts | ends | {"former_numbers": "", "person": ""})
 
 
 def link(wanted: CallFilter, choice: str, *values: str) -> str:
@@ -322,7 +323,7 @@ def value_words(value: str, choice: str) -> str:
 def json_text(value: Any) -> str:
     """A value as a person reads it: text as it is, everything else as JSON, long JSON without a line for each value.
 
-    Of a very long one the beginning: to mask a megabyte held everybody up for half a second.
+    Of a very long one the beginning: a browser draws a megabyte slowly.
     """
     if isinstance(value, str):
         text = value

@@ -36,7 +36,7 @@ class Frame:
     def show_masked(self) -> bytes:
         """Drawn only where somebody looks on who may not see numbers."""
         assert isinstance(self.row, CallRow)
-        return sse_frame(self.draw.show_call(masked_row(self.row)), id=self.row.seq)
+        return sse_frame(self.draw.show_call(masked_row(self.row, self.draw.region)), id=self.row.seq)
 
     @cached_property
     def drop(self) -> bytes:

@@ -71,7 +71,8 @@ def test_either_database_takes_what_was_read_and_gives_it_back(database: Databas
         found = database.read_now(partial(_find, call_id=row.id))
         assert found is not None
         for rights in (EVERYTHING, Rights(VIEWER)):
-            _draw(found, renderer, Look(rights)).encode()
+            _, html = _draw(found, renderer, Look(rights))
+            html.encode()
     for body, receipt in zip(bodies, receipts, strict=True):
         assert (receipt.call_id is not None) == isinstance(read_report(body), Report)
     # What the inbox tells is what the rows say.

@@ -32,7 +32,7 @@ LAYERS = (
     ("index",),
     ("people", "times"),
     ("bitmaps",),
-    ("notices",),
+    ("masked_names", "notices"),
     ("filters",),
     ("figures",),
     ("calls",),
@@ -49,7 +49,6 @@ LAYERS = (
         "links",
         "logs",
         "machine",
-        "masking",
         "measures",
         "passwords",
         "platforms",
@@ -58,6 +57,7 @@ LAYERS = (
         "roles",
         "sheets",
     ),
+    ("masking",),
     ("phone_numbers",),
 )
 STOREY = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.masking import Mask, as_it_is, masked
+from dashboard.masking import Mask, masked
 
 NUMBER = "919812345678"
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
@@ -112,7 +112,8 @@ def test_a_megabyte_of_digits_is_masked_in_a_moment() -> None:
         ("441134960000", "44•••••••000"),
         ("+91 98123 45678", "98•••••678"),
         ("9112345678", "91•••••678"),
-        ("12345678", "12•••678"),
+        ("12345678", "•••••678"),
+        ("501234567", "5•••••567"),
         ("1234567", "•••••••"),
         ("", ""),
     ],
@@ -122,7 +123,7 @@ def test_a_mask_shows_five_digits_of_a_number_long_enough_to_hide_the_rest(numbe
 
 
 def test_a_number_of_eight_digits_is_found_inside_others_and_one_of_seven_is_not() -> None:
-    assert Mask(["40021234"])("9400212345") == "940•••2345"
+    assert Mask(["40021234"])("1400212345") == "1•••••2345"
     assert Mask(["4002123"])("940021234") == "940021234"
 
 
@@ -132,7 +133,3 @@ def test_a_short_number_at_the_very_end_of_others_is_a_part_of_them() -> None:
 
 def test_of_two_numbers_that_begin_alike_the_longer_one_is_masked() -> None:
     assert Mask(["58123456", "5812345678"])("Ring 5812345678") == "Ring 58•••••678"
-
-
-def test_whoever_sees_numbers_sees_the_text_as_it_is() -> None:
-    assert as_it_is("Ring 9812345678") == "Ring 9812345678"

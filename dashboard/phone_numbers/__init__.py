@@ -1,6 +1,6 @@
 """Telephone numbers and SIP addresses: read, compared, shown, masked, and found in text. Pure; knows no table."""
 
-from dashboard.phone_numbers.finding import WIDEST_GAP, Found, Numbers, mentions, numbers_in
+from dashboard.phone_numbers.finding import WIDEST_GAP, Found, Numbers, digit_runs, mentions, numbers_in
 from dashboard.phone_numbers.reading import (
     DEFAULT_REGION,
     digits_of,
@@ -17,6 +17,7 @@ __all__ = [
     "WIDEST_GAP",
     "Found",
     "Numbers",
+    "digit_runs",
     "digits_of",
     "display",
     "is_number",

@@ -6,6 +6,7 @@ Linear in the length of the text, however many numbers are looked for: both come
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
@@ -21,18 +22,24 @@ _SHORTEST = 5
 _UNMISTAKABLE = 8
 # The last ten digits identify a person in most countries; the digits before them are a country code or a zero.
 _CORE_DIGITS = 10
+# No number of a person has more; each length that is looked for is one look-up more at every digit of a text.
+_LONGEST = 30
+_NUMBERS_REMEMBERED = 20_000
 # Replaces the rest of an escape, so that the escape counts as one sign and all offsets stay the same.
 _FILLER = "\x00"
 _GAP = rf"{_FILLER}*(?:(?:[^\w{_FILLER}]|_){_FILLER}*){{0,{WIDEST_GAP}}}"
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{{_SHORTEST - 1},}}")
 _DIGIT = re.compile(r"\d")
-# URLs, JSON and HTML write blanks, signs and digits in these ways: %20 %39 \n \u0966 &#57; &nbsp;
+# Digits of other scripts, and those in circles, brackets or above the line.
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d|[²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]")
+# URLs, JSON and HTML write blanks, signs and digits in these ways, also twice over: %20 %2520 %39 \n \u0966 &#57;
+# &nbsp; &amp;nbsp; <br>
 _ESCAPE = re.compile(
-    r"%(?:25){0,2}(?P<byte>[0-9a-f]{2})|\\+(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
-    r"|&#x(?P<hex>[0-9a-f]{1,6});|&#(?P<code>\d{1,7});|&[a-z]{2,8};",
+    r"%(?:25){0,3}(?P<byte>[0-9a-f]{2})|\\+(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
+    r"|&(?:amp;){0,3}(?:#x(?P<hex>[0-9a-f]{1,6});|#(?P<code>\d{1,7});|[a-z]{2,8};)|</?[a-z][^<>]{0,40}>",
     re.IGNORECASE,
 )
-_MAY_ESCAPE = re.compile(r"[%\\&]")
+_MAY_ESCAPE = re.compile(r"[%\\&<]")
 _LARGEST_CODE = 0x10FFFF
 # The signs that a number may contain. After any other sign comes an extension, whose digits are not part of it.
 _PART = re.compile(r"[\d\s()+./-]+")
@@ -44,12 +51,9 @@ _LONGEST_CODE = 24
 # identifier.
 _SIGN = rf"{_FILLER}*(?:[\s.-]{_FILLER}*)?"
 _INDIAN_MOBILE = re.compile(
-    rf"(?<![^\W_])(?P<code>(?:(?:\d\d)?\d\d{_SIGN}|\d)?)"
-    rf"(?P<number>\d{{5}}{_SIGN}\d{{5}}|\d{{3}}{_SIGN}\d{{3}}{_SIGN}\d{{4}}|\d{{4}}{_SIGN}\d{{3}}{_SIGN}\d{{3}})"
-    r"(?![^\W_])"
+    rf"(?<![^\W_])(?:(?:00?)?91{_SIGN}|0{_SIGN})?(?P<number>[6-9](?:\d{{4}}{_SIGN}\d{{5}}"
+    rf"|\d{{2}}{_SIGN}\d{{3}}{_SIGN}\d{{4}}|\d{{3}}{_SIGN}\d{{3}}{_SIGN}\d{{3}}))(?![^\W_])"
 )
-_LOWEST_OF_MOBILES = 6
-_INDIAN_CODES = ("", "0", "91", "091", "0091")
 _INTERNATIONAL = re.compile(r"(?<![^\W_])(?:\+|00)(?P<number>[1-9](?:[\s().-]{0,3}\d){7,13})(?!\d)")
 _GROUPS = re.compile(r"(?<![^\W_])\d+(?:[\s.-]\d+)*(?![^\W_])")
 _MOST_GROUPS = 4
@@ -100,10 +104,9 @@ class Numbers:
     def find(self, text: str) -> list[Found]:
         """Where the text has one of them, in order; none overlaps another."""
         found: list[Found] = []
-        if self._keys and _DIGIT.search(text):
-            found += self._in_digits(text)
-            if (plain := _unescaped(text)) != text:
-                found += self._in_digits(plain)
+        if self._keys:
+            for reading in _readings(text):
+                found += self._in_digits(reading)
         if self._addresses:
             found += self._in_addresses(text)
         return _apart(found)
@@ -125,7 +128,7 @@ class Numbers:
             self._keep(core, key)
 
     def _keep(self, core: str, key: str) -> None:
-        if len(core) >= _SHORTEST:
+        if _SHORTEST <= len(core) <= _LONGEST:
             self._keys.setdefault(core, key)
 
     def _in_digits(self, text: str) -> Iterator[Found]:
@@ -187,14 +190,24 @@ def _codes_before(digits: str, places: list[int], at: int) -> Iterator[str]:
 
 def numbers_in(text: str, region: str = "IN") -> Iterator[Found]:
     """What reads as a telephone number in a text, in order: the region's mobiles, and what has a + or 00 before it."""
-    if not _DIGIT.search(text):
-        return
     mobiles: list[Found] = []
     international: list[Found] = []
-    for reading in dict.fromkeys((text, _unescaped(text))):
+    for reading in _readings(text):
         mobiles += _indian_mobiles(reading, region) if region == "IN" else _mobiles(reading, region)
         international += (_as_found(each, reading, region, "+") for each in _INTERNATIONAL.finditer(reading))
     yield from _apart(mobiles, international)
+
+
+def digit_runs(text: str, fewest: int) -> Iterator[Found]:
+    """Every run of at least so many digits, whoever's number it may be."""
+    runs = ((reading, run, digits_of(run[0])) for reading in _readings(text) for run in _RUN.finditer(reading))
+    yield from _apart(
+        [
+            Found(run.start(), _with_fillers(reading, run.end()), digits, "", True, digits)
+            for reading, run, digits in runs
+            if len(digits) >= fewest
+        ]
+    )
 
 
 def mentions(text: str, key: str, region: str = "IN") -> bool:
@@ -207,6 +220,7 @@ def _numbers_of(key: str, region: str) -> Numbers:
     return Numbers([key], region)
 
 
+@lru_cache(_NUMBERS_REMEMBERED)
 def _cores_of(key: str) -> Collection[str]:
     """The digits to look for: the national number, and further forms of it that it is not a part of."""
     if re.fullmatch(r"\+91[6-9]\d{9}", key):
@@ -220,6 +234,13 @@ def _cores_of(key: str) -> Collection[str]:
     return cores | ({national} if significant not in national else set()) | {significant[area:]}
 
 
+def _readings(text: str) -> Iterable[str]:
+    """The text as it stands and as its escapes read, letter under letter, with 0 to 9 for all digits."""
+    if not text.isascii():
+        text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)
+    return dict.fromkeys((text, _unescaped(text))) if _DIGIT.search(text) else ()
+
+
 def _unescaped(text: str) -> str:
     """The same text, letter under letter, with a blank or a digit and fillers for every escape."""
     return _ESCAPE.sub(_plain, text) if _MAY_ESCAPE.search(text) else text
@@ -229,16 +250,12 @@ def _plain(escape: re.Match[str]) -> str:
     code = int(escape["byte"] or escape["unit"] or escape["hex"] or "20", 16)
     code = int(escape["code"]) if escape["code"] else code
     letter = chr(code) if code <= _LARGEST_CODE else " "
-    return (letter if letter.isdecimal() else " ") + _FILLER * (len(escape[0]) - 1)
+    return (str(unicodedata.decimal(letter)) if letter.isdecimal() else " ") + _FILLER * (len(escape[0]) - 1)
 
 
 def _indian_mobiles(text: str, region: str) -> Iterator[Found]:
     for each in _INDIAN_MOBILE.finditer(text):
-        code = each["code"]
-        # Other digits right before it make it a part of a longer number.
-        stands_alone = digits_of(code) in _INDIAN_CODES or not code[-1].isdecimal()
-        if stands_alone and int(each["number"][0]) >= _LOWEST_OF_MOBILES:
-            yield _as_found(each, text, region)
+        yield _as_found(each, text, region)
 
 
 def _mobiles(text: str, region: str) -> Iterator[Found]:

@@ -47,6 +47,8 @@ _SCIENTIFIC = re.compile(r"\+?([1-9])(?:\.([0-9]+))?E\+?([0-9]{1,2})", re.IGNORE
 # A float drops the zeros at its end; a sheet that rounds drops six digits. Such a number would be another person's.
 _MOST_ZEROS_DROPPED = 3
 _LONGEST_NUMBER = 30
+# Five digits are hidden at least: fewer would leave a number of eight digits a thousand candidates.
+_FEWEST_SHOWN_IN_PART = 8
 LONGEST_KEY = 200
 """PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 _SHORTEST_INTERNATIONAL = 8
@@ -90,7 +92,10 @@ def masked(text: str) -> str:
             return "•••••"
     digits = digits_of(text)
     digits = digits[2:] if len(digits) == 12 and digits.startswith("91") else digits
-    return f"{digits[:2]}{'•' * (len(digits) - 5)}{digits[-3:]}" if len(digits) > 7 else "•" * len(digits)
+    if len(digits) < _FEWEST_SHOWN_IN_PART:
+        return "•" * len(digits)
+    first = min(2, len(digits) - _FEWEST_SHOWN_IN_PART)
+    return f"{digits[:first]}{'•' * (len(digits) - first - 3)}{digits[-3:]}"
 
 
 def is_number(key: str) -> bool:

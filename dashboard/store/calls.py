@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, bindparam, case, literal, select, true
 from sqlmodel import Session, func
 
@@ -39,6 +40,16 @@ class CallRow(NamedTuple):
     person: str
     disposition: str
     recording_state: str | None
+    from_number: str = ""
+    to_number: str = ""
+    former_numbers: str = ""
+    """As the table has them: a JSON list, or ""."""
+
+    @property
+    def numbers(self) -> list[str]:
+        """The call's own numbers, former ones too: what a mask looks for in its other texts."""
+        former = from_json(self.former_numbers) if self.former_numbers else ()
+        return [self.customer_number, self.from_number, self.to_number, *former]
 
     @property
     def facts(self) -> Facts:
@@ -70,9 +81,9 @@ IS_SIMULATED = _call.c.data.contains(f'"{SIMULATED}":true', autoescape=True)
 """Whether a call's metadata says that it is made up."""
 # A recording that was kept is there to be heard, whatever becomes of a later address.
 _SHOWN_STATE = case((_recording.c.file != "", KEPT), else_=_recording.c.state)
-_ROWS = select(*(_call.c[name] for name in CallRow._fields[:-1]), _SHOWN_STATE).outerjoin_from(
-    _call, _recording, _recording.c.call_id == _call.c.id
-)
+_ROWS = select(
+    *(_SHOWN_STATE if name == "recording_state" else _call.c[name] for name in CallRow._fields)
+).outerjoin_from(_call, _recording, _recording.c.call_id == _call.c.id)
 _CHANGED = (
     _ROWS.where(_call.c.seq > bindparam("after"), _call.c.seq <= bindparam("head"))
     .order_by(_call.c.seq)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel, col
 
 from dashboard.callkaro.report import JSON, CallReport, Ignored, Report, Unreadable, read_json
 from dashboard.callkaro.undocumented import undocumented_in
-from dashboard.calls import call_sid_of, columns_of, merge, try_of
+from dashboard.calls import call_sid_of, columns_of, ends_of, former, merge, try_of
 from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, table_of
 from dashboard.notices import Trouble
@@ -47,6 +47,7 @@ _KNOWN = select(
     _call.c.seq,
     _call.c.data,
     _call.c.recording_url,
+    _call.c.former_numbers,
 ).where(_call.c.call_sid.in_(bindparam("sids", expanding=True)))
 _LAST_CALL_ID = select(_clock.c.call_id)
 _SET_LAST_CALL_ID = update(_clock).values(call_id=bindparam("last"))
@@ -95,6 +96,8 @@ class KnownCall:
     recording_url: str = ""
     # What `data` reads as, while nothing has been merged into it: reading it is half the work of writing a new call.
     report: CallReport | None = None
+    # The ends that its reports gave before they were changed.
+    ends: set[str] = field(default_factory=set)
 
 
 def record(
@@ -173,12 +176,12 @@ def _known_calls(session: Session, sids: set[str]) -> dict[str, dict[int, KnownC
     if sids:
         rows = session.connection().execute(_KNOWN, {"sids": list(sids)})
         size = 0
-        for call_id, sid, try_count, received_at, created_seq, seq, text, url in rows:
+        for call_id, sid, try_count, received_at, created_seq, seq, text, url, former_numbers in rows:
             size += len(text)
             data = (read_json if size <= _MOST_AT_LEISURE else from_json)(text)
-            known.setdefault(sid, {})[try_count] = KnownCall(
-                call_id, sid, try_count, received_at, created_seq, seq, data, recording_url=url
-            )
+            call = KnownCall(call_id, sid, try_count, received_at, created_seq, seq, data, recording_url=url)
+            call.ends.update(from_json(former_numbers) if former_numbers else ())
+            known.setdefault(sid, {})[try_count] = call
     return known
 
 
@@ -196,6 +199,7 @@ def _tell(
         return call
     merged = merge(call.data, data)
     if not is_same(merged, call.data):
+        call.ends |= ends_of(call.data) | ends_of(merged)
         call.data, call.report, call.seq, call.is_changed = merged, None, number, True
     return call
 
@@ -247,6 +251,7 @@ def call_row(call: KnownCall, source_timezone: ZoneInfo, region: str = DEFAULT_R
         "call_sid": call.call_sid,
         "try_count": call.try_count,
         "received_at": call.received_at,
+        "former_numbers": former(call.ends, call.data) if call.ends else "",
         "data": to_json(call.data).decode(),
     } | columns
 

@@ -15,7 +15,7 @@ from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
 from dashboard.callkaro.report import CallReport, Report, read_report
-from dashboard.calls import call_sid_of, merge, try_of
+from dashboard.calls import call_sid_of, ends_of, merge, try_of
 from dashboard.database.clock import tick
 from dashboard.models import Call, Clock, Inbox, Recording
 from dashboard.phone_numbers import DEFAULT_REGION
@@ -180,6 +180,7 @@ def _told(session: Session, ids: Collection[int]) -> Collection[KnownCall]:
         else:
             merged = merge(call.data, reading.data)
             row.verdict = UNCHANGED if is_same(merged, call.data) else CHANGED
+            call.ends |= ends_of(call.data) | ends_of(merged)
             call.data = merged
         if report.try_count is not None and call.id not in has_try:
             # The first that names its try decides: one that names none belongs to the call's only try.

@@ -37,7 +37,15 @@ from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import theme, viewer
 from dashboard.web.parts import Callboard, board, now_micros
 from dashboard.web.slowdown import Slowdown
-from dashboard.web.visitor import COOKIE, SECURE_COOKIE, cookie_name, is_https, signed_in, visitor_address
+from dashboard.web.visitor import (
+    COOKIE,
+    SECURE_COOKIE,
+    cookie_name,
+    is_https,
+    shown_name,
+    signed_in,
+    visitor_address,
+)
 
 blueprint = Blueprint("account", __name__)
 
@@ -240,7 +248,7 @@ async def _account_page(problem: str = "", status: int = 200) -> Response:
         name=account.name,
         role=own.role,
         role_words=ROLES.get(own.role, "is not known here"),
-        campaigns=own.campaigns,
+        campaigns=[shown_name("campaign", name) for name in own.campaigns],
         shortest=SHORTEST,
         problem=problem,
         has_changed=has_changed,

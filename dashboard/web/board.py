@@ -18,7 +18,7 @@ from dashboard.store.inbox import TEST_CALL, Arrival
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import own_address, problem_page, starting_page, viewer
 from dashboard.web.parts import WEBHOOK_PATH, board, now_micros
-from dashboard.web.visitor import asked_for, rights
+from dashboard.web.visitor import asked_for, rights, sees_names
 
 blueprint = Blueprint("board", __name__)
 
@@ -74,7 +74,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     is_new = feed.is_new and rights().may_manage
     rows = await board().database.read(partial(rows_by_id, ids=ids[:PAGE_ROWS]))
     has_older = len(ids) > PAGE_ROWS and bool(rows)
-    shown = rows if rights().sees_numbers else [masked_row(row) for row in rows]
+    shown = rows if rights().sees_numbers else [masked_row(row, draw.region) for row in rows]
     parts["older"] = draw.page("_older.html", older=older_link(wanted, (rows[-1].at, rows[-1].id)) if has_older else "")
     html = draw.page(
         "board.html",
@@ -114,10 +114,10 @@ async def send_test_call() -> ResponseReturnValue:
 
 def _filters(wanted: CallFilter) -> str:
     feed = board().feed
-    options = {
-        choice: _fewer(offered, wanted.values(choice))
-        for choice, offered in feed.index.options(wanted, feed.today).items()
-    }
+    offered = feed.index.options(wanted, feed.today)
+    if not sees_names():
+        offered = {choice: feed.masked_names.options(choice, values) for choice, values in offered.items()}
+    options = {choice: _fewer(values, wanted.values(choice)) for choice, values in offered.items()}
     return board().draw.page(
         "_filters.html",
         wanted=wanted,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
@@ -21,20 +20,21 @@ from dashboard.calls import beginning, changes, merge
 from dashboard.figures import stage_of
 from dashboard.filters import is_within
 from dashboard.links import safe_url
-from dashboard.masking import Mask
+from dashboard.masking import Mask, masked, names_number
 from dashboard.models import Call, Inbox, Recording
-from dashboard.render import LONGEST_SHOWN, Renderer, masked_row
+from dashboard.render import LONGEST_SHOWN, Renderer, masked_by
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_person
 from dashboard.store.inbox import DUPLICATE, TOLD_OF_A_CALL, UNCHANGED, deliveries_of
 from dashboard.store.recordings import recording_of
 from dashboard.store.steps import done_of
+from dashboard.told import ENDS, mask_of_data, masked_data
 from dashboard.web.board import board_page
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import board
-from dashboard.web.visitor import form_token, rights
+from dashboard.web.visitor import form_token, own_query, rights
 
 blueprint = Blueprint("call", __name__)
 
@@ -70,12 +70,12 @@ MOST_TURNS_SHOWN = 5000
 MOST_SAID_SHOWN = 300_000
 """Characters of a transcript: four hours of speech have fewer."""
 MOST_ATTEMPTS_SHOWN = 50
-# Characters of a call's data, from which on drawing it takes long.
-_LARGE = 100_000
 MOST_COMPARED = 2**20
 """Bytes of all reports of a call together."""
 
 T = TypeVar("T")
+Change = tuple[str, JSON, JSON]
+"""A value that a report changed: its path, and what it was before and after."""
 
 
 class Shown(NamedTuple, Generic[T]):
@@ -114,7 +114,16 @@ class Told(NamedTuple):
 
     received_at: int
     words: str
-    changes: Shown[tuple[str, JSON, JSON]]
+    changes: Shown[Change]
+
+
+class Said(NamedTuple):
+    """What is said of a call: its row, its merged data, its recording, and what each report changed."""
+
+    row: CallRow
+    data: dict[str, JSON]
+    recording: Recording | None
+    reports: list[Told]
 
 
 class Found(NamedTuple):
@@ -138,7 +147,7 @@ class Look(NamedTuple):
     rights: Rights
     query: str = ""
     shows_number: bool = False
-    title: str = ""
+    is_part: bool = False
     form_token: str = ""
 
 
@@ -154,11 +163,10 @@ async def show_call(call_id: int) -> ResponseReturnValue:
 
 async def call_page(found: Found, *, is_part: bool = False, shows_number: bool = False) -> ResponseReturnValue:
     """The call as whoever asks may see it; with its own number in clear where that was asked for."""
-    title = _title(found.row, rights(), board().draw)
-    look = Look(rights(), request.query_string.decode("latin-1"), shows_number, title if is_part else "", form_token())
+    look = Look(rights(), own_query(), shows_number, is_part, form_token())
     # In a thread, and large ones one after the other: megabytes of transcript must not hold up reports and streams.
-    async with board().large_calls if len(found.call.data) > _LARGE else nullcontext():
-        call = await asyncio.to_thread(_draw, found, board().draw, look)
+    async with board().large_call(len(found.call.data)):
+        title, call = await asyncio.to_thread(_draw, found, board().draw, look)
     if is_part:
         return Response(call, 200, content_type="text/html; charset=utf-8")
     return await board_page(title=title, call=call)
@@ -192,44 +200,59 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Fo
     )
 
 
-def _title(row: CallRow, rights: Rights, renderer: Renderer) -> str:
-    shown = row if rights.sees_numbers else masked_row(row)
-    return f"{shown.customer_name or renderer.phone(shown.customer_number) or 'Call'} · Callboard"
-
-
-def _draw(found: Found, renderer: Renderer, look: Look) -> str:
-    call, data = found.call, read_json(found.call.data)
-    number = renderer.phone(call.customer_number)
-    report = CallReport.model_validate(data)
-    reports = tell(found.deliveries)
-    page = renderer.page if look.rights.sees_numbers else partial(renderer.masked_page, Mask(_numbers(call, reports)))
-    return page(
+def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
+    """The page's title and the call."""
+    data = read_json(found.call.data)
+    said = Said(found.row, data, found.recording, tell(found.deliveries))
+    is_masked = not look.rights.sees_numbers
+    drawn = masked_said(said, renderer.region) if is_masked else said
+    row, report = drawn.row, CallReport.model_validate(drawn.data)
+    title = f"{row.customer_name or renderer.phone(row.customer_number) or 'Call'} · Callboard"
+    html = renderer.page(
         "_call.html",
-        title=look.title,
+        title=title if look.is_part else "",
         query=look.query,
         form_token=look.form_token,
-        number=renderer.unmasked(number) if look.shows_number else number,
-        may_reveal=look.rights.may_reveal and not (look.rights.sees_numbers or look.shows_number),
-        row=found.row,
+        number=renderer.phone((said if look.shows_number else drawn).row.customer_number),
+        may_reveal=look.rights.may_reveal and is_masked and not look.shows_number,
+        row=row,
         stage=stage_of(found.row.facts),
         report=report,
-        recording=found.recording,
+        recording=drawn.recording,
         transcript_is_due=found.transcript_is_due,
         turns=turns_of(report),
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
         attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
         other_calls=shown(found.other_calls, MOST_ATTEMPTS_SHOWN),
-        fields=fields_of(data, call.try_count),
-        reports=reports,
+        fields=fields_of(drawn.data, found.call.try_count, data),
+        reports=drawn.reports,
     )
+    return title, html
 
 
-def _numbers(call: Call, reports: list[Told]) -> set[str]:
-    """The call's own numbers, and those that it had before a report changed them."""
-    changed = (change for report in reports for change in report.changes.items if change[0] in ("from", "to"))
-    before = {as_text(value) for _, *values in changed for value in values}
-    return before | {call.customer_number, call.from_number, call.to_number}
+def masked_said(said: Said, region: str) -> Said:
+    """What is said of a call, without its numbers and those that it had before a report changed them."""
+    changed = [change for report in said.reports for change in report.changes.items if change[0] in ENDS]
+    earlier = [as_text(value) for _, *values in changed for value in values]
+    mask = mask_of_data(said.data, [*said.row.numbers, *earlier], region)
+    recording = said.recording
+    if recording is not None:
+        # A link without its number leads nowhere.
+        url = recording.url if mask(recording.url) == recording.url else ""
+        recording = Recording(**recording.model_dump() | {"url": url, "problem": mask(recording.problem)})
+    reports = [report._replace(changes=_masked_changes(report.changes, mask)) for report in said.reports]
+    return Said(masked_by(mask, said.row), masked_data(said.data, mask), recording, reports)
+
+
+def _masked_changes(changes: Shown[Change], mask: Mask) -> Shown[Change]:
+    items = []
+    for path, before, after in changes.items:
+        if path in ENDS:
+            before, after = (value and masked(as_text(value)) for value in (before, after))
+        is_number = names_number(path)
+        items.append((mask(path), mask.value(before, is_number=is_number), mask.value(after, is_number=is_number)))
+    return Shown(items, changes.more)
 
 
 def turns_of(report: CallReport) -> Shown[Turn]:
@@ -284,13 +307,16 @@ def _local(timestamp: str, timezone: ZoneInfo) -> str:
         return timestamp
 
 
-def fields_of(data: dict[str, JSON], try_count: int) -> Shown[Field]:
-    """All 21 documented fields, given or not, then every other one the reports brought."""
+def fields_of(data: dict[str, JSON], try_count: int, whole: dict[str, JSON] | None = None) -> Shown[Field]:
+    """All 21 documented fields, given or not, then every other one the reports brought.
+
+    `whole` is the data before it was masked: a link that has lost its number leads nowhere and is none.
+    """
     names = shown([*DOCUMENTED_FIELDS, *(name for name in data if name not in _LABELS)])
-    return Shown([_field(name, data, try_count) for name in names.items], names.more)
+    return Shown([_field(name, data, try_count, whole or data) for name in names.items], names.more)
 
 
-def _field(name: str, data: dict[str, JSON], try_count: int) -> Field:
+def _field(name: str, data: dict[str, JSON], try_count: int, whole: dict[str, JSON]) -> Field:
     value = data.get(name)
     words, href = "", None
     match name:
@@ -301,7 +327,7 @@ def _field(name: str, data: dict[str, JSON], try_count: int) -> Field:
         case "try_count":
             words = try_in_words(try_count)
         case "recordingUrl" | "call_link":
-            href = safe_url(as_text(value))
+            href = safe_url(as_text(value)) if value == whole.get(name) else None
     return Field(name, _LABELS.get(name, "Not documented"), value, name in data, "" if words == value else words, href)
 
 

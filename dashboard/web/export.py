@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from pydantic_core import to_json
 from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
-from sqlmodel import Session
 
 from dashboard.database import Database
 from dashboard.database.clock import head_of
@@ -34,6 +35,8 @@ CALLS_AT_ONCE = 40
 
 Draw = Callable[[ToldCall], bytes]
 """One call as a line of the file."""
+Turn = Callable[[int], AbstractAsyncContextManager[object]]
+"""Waits for a turn to draw so many characters."""
 
 
 class Ended(Exception):
@@ -43,10 +46,10 @@ class Ended(Exception):
 @blueprint.get("/calls.csv")
 @open_to(Who.REVIEWERS)
 async def show_csv() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    cells = partial(cells_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return csv_row(cells_of(told, sees_numbers=sees_numbers))
+        return csv_row(cells(told))
 
     return await _export("csv", "text/csv; charset=utf-8", BOM + csv_row(CSV_COLUMNS), draw)
 
@@ -54,10 +57,10 @@ async def show_csv() -> ResponseReturnValue:
 @blueprint.get("/calls.jsonl")
 @open_to(Who.REVIEWERS)
 async def show_jsonl() -> ResponseReturnValue:
-    sees_numbers = rights().sees_numbers
+    whole = partial(whole_of, sees_numbers=rights().sees_numbers, region=board().draw.region)
 
     def draw(told: ToldCall) -> bytes:
-        return to_json(whole_of(told, sees_numbers=sees_numbers)) + b"\n"
+        return to_json(whole(told)) + b"\n"
 
     return await _export("jsonl", "application/jsonl; charset=utf-8", b"", draw)
 
@@ -78,18 +81,19 @@ async def _export(ending: str, content_type: str, head: bytes, draw: Draw) -> Re
     # Who breaks off at the last byte has what he came for.
     count = feed.index.count(wanted, feed.today)
     await write_down(audit.EXPORTED, f"{count} as {ending}: {board_link(wanted)}")
-    response = Response(_lines(head, wanted, feed, database, draw, visit()), 200, headers=headers)
+    lines = _lines(head, wanted, feed, database, board().large_call, draw, visit())
+    response = Response(lines, 200, headers=headers)
     # Quart cuts every response after 60 s otherwise.
     response.timeout = None
     return response
 
 
 async def _lines(
-    head: bytes, wanted: CallFilter, feed: Feed, database: Database, draw: Draw, visit: Visit
+    head: bytes, wanted: CallFilter, feed: Feed, database: Database, turn: Turn, draw: Draw, visit: Visit
 ) -> AsyncIterator[bytes]:
     """The file in pieces, newest call first. Raises Ended.
 
-    Each piece waits for a reader thread. That is what lets a client's reset end it: a generator that never waits is
+    Each piece waits for a thread. That is what lets a client's reset end it: a generator that never waits is
     asked on and on after the connection is gone, and no other request is answered any more.
     """
     today, before = feed.today, None
@@ -104,10 +108,13 @@ async def _lines(
             if feed.closing or visit.has_ended:
                 raise Ended
             piece = ids[first : first + CALLS_AT_ONCE]
-            yield await database.read(partial(_draw_piece, ids=piece, draw=draw))
+            # A transaction of its own each time: one long reader would keep SQLite from folding its write-ahead log
+            # back into the file. Drawn outside of it: a read of more than 10 s is given up, and the file ends broken.
+            told = await database.read(partial(told_by_id, ids=piece, with_data=True))
+            async with turn(sum(len(each.data) for each in told)):
+                lines = await asyncio.to_thread(_draw_piece, told, draw)
+            yield lines
 
 
-def _draw_piece(session: Session, ids: Sequence[int], draw: Draw) -> bytes:
-    # In the reader's thread, and a transaction of its own each time: one long reader would keep SQLite from folding its
-    # write-ahead log back into the file, and 2 MiB of transcript must not hold up everybody's stream.
-    return b"".join(map(draw, told_by_id(session, ids, with_data=True)))
+def _draw_piece(told: Sequence[ToldCall], draw: Draw) -> bytes:
+    return b"".join(map(draw, told))

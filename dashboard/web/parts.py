@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
@@ -35,6 +36,8 @@ STREAMS = ("/live", "/wall/live", "/inbox/live")
 # Two thousand pages that came back at once after a restart, each looked up and routed side by side, kept reports
 # waiting for 4 s.
 OPENED_AT_ONCE = 4
+# Characters of a call's data, from which on drawing it takes long.
+_LARGE = 100_000
 
 
 class Hooks(Protocol):
@@ -118,6 +121,10 @@ class Callboard(Quart):
             await super().asgi_app(scope, receive, send_and_hand_on)
         finally:
             hand_on()
+
+    def large_call(self, size: int) -> AbstractAsyncContextManager[object]:
+        """A turn to draw a call with so many characters of data: large ones go one after the other."""
+        return self.large_calls if size > _LARGE else nullcontext()
 
 
 def board() -> Callboard:

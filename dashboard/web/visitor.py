@@ -9,7 +9,8 @@ from ipaddress import ip_address
 
 from quart import g, request
 
-from dashboard.filters import CallFilter, read_filter
+from dashboard.filters import NAMES, CallFilter, read_filter
+from dashboard.masked_names import masked_query
 from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.store import audit
 from dashboard.store.accounts import SignedIn
@@ -66,7 +67,26 @@ def asked_for(pairs: Iterable[tuple[str, str]] | None = None) -> CallFilter:
     The one way to a filter from a request: no other may show calls. Raises BadFilter.
     """
     wanted = read_filter(request.args.items(multi=True) if pairs is None else pairs)
+    if not sees_names():
+        feed = board().feed
+        wanted = feed.masked_names.filter(wanted, {choice: feed.index.names(choice) for choice in NAMES})
     return replace(wanted, scope=rights().campaigns)
+
+
+def sees_names() -> bool:
+    """Whether numbers in the names of campaigns and agents are shown. On a wall they are not, whoever looks."""
+    return rights().sees_numbers and not request.path.startswith("/wall")
+
+
+def shown_name(choice: str, name: str) -> str:
+    """A name of a campaign or an agent as this request may show it."""
+    return name if sees_names() else board().feed.masked_names.shown(choice, name)
+
+
+def own_query() -> str:
+    """The query of this request's address, for links that keep it; its names are as they may be shown."""
+    query = request.query_string.decode("latin-1")
+    return query if sees_names() else masked_query(query, board().settings.phone_region)
 
 
 async def write_down(action: str, about: str) -> None:

@@ -102,7 +102,8 @@ async def draw_wall(feed: Feed, database: Database, draw: Renderer, wanted: Call
     figures, usual = feed.index.figures(overview, today), feed.usual(overview)
     rows = await database.read(partial(rows_by_id, ids=ids))
     missed = feed.missed(wanted.days(today))
-    return draw.wall(figures, wanted, rows, notices=feed.silence, usual=usual, missed=missed)
+    scope = [feed.masked_names.shown("campaign", name) for name in wanted.scope]
+    return draw.wall(figures, wanted, rows, scope=scope, notices=feed.silence, usual=usual, missed=missed)
 
 
 def _draw(wanted: CallFilter, key: str) -> Callable[[], Awaitable[str | None]]:

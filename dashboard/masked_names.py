@@ -1,0 +1,104 @@
+"""The names of campaigns, agents, versions, types and reasons as a role that sees no numbers reads and chooses them.
+
+A name can hold a telephone number. Such a role sees the masked name in menus, titles and addresses, and a filter takes
+it as it is shown. The stored name is no filter for it: each candidate could be tried, and the count would tell. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
+from urllib.parse import parse_qsl, urlencode
+
+from dashboard.calls import NOBODY, Facts
+from dashboard.filters import NAMES, CallFilter
+from dashboard.masking import Mask, others_mask
+from dashboard.phone_numbers import DEFAULT_REGION, digits_of
+
+_TAIL_DIGITS = 7
+# Of one name; with more, every run of digits in it is masked.
+_MOST_NUMBERS = 100
+_NAMES_REMEMBERED = 20_000
+
+
+@lru_cache(_NAMES_REMEMBERED)
+def masked_name(name: str, region: str) -> str:
+    """A name as it is shown without knowing whose call it is of."""
+    return others_mask(region)(name)
+
+
+def masked_filter(wanted: CallFilter, region: str) -> CallFilter:
+    """A filter whose names are as they are shown."""
+    for choice in NAMES:
+        if values := wanted.values(choice):
+            wanted = wanted.with_values(choice, [masked_name(value, region) for value in values])
+    return wanted
+
+
+def masked_query(query: str, region: str) -> str:
+    """An address's query with its names as they are shown; all else in it stays."""
+    pairs: list[tuple[str, str]] = parse_qsl(query)
+    shown = [(name, masked_name(value, region) if name in NAMES else value) for name, value in pairs]
+    return query if shown == pairs else urlencode(shown)
+
+
+class MaskedNames:
+    """The names that hold the number of a call they stand in, written in a way that is no number by itself."""
+
+    def __init__(self, region: str = DEFAULT_REGION) -> None:
+        self._region = region
+        self._numbers: dict[tuple[str, str], set[str]] = {}
+
+    def learn(self, calls: Sequence[Facts]) -> None:
+        """Look for each call's own number in its names."""
+        for choice in NAMES:
+            name_of = attrgetter(choice)
+            doubtful = {name: digits for name in set(map(name_of, calls)) if (digits := _digits(name))}
+            if not doubtful:
+                continue
+            for facts in calls:
+                digits = doubtful.get(name_of(facts), "")
+                if digits and facts.person != NOBODY and str(facts.person)[-_TAIL_DIGITS:] in digits:
+                    self._numbers.setdefault((choice, name_of(facts)), set()).add(f"+{str(facts.person)[1:]}")
+
+    def shown(self, choice: str, name: str) -> str:
+        """The name of this choice without the numbers in it."""
+        numbers = self._numbers.get((choice, name))
+        if not numbers:
+            return masked_name(name, self._region)
+        return Mask(numbers, region=self._region, everything=len(numbers) > _MOST_NUMBERS)(name)
+
+    def options(self, choice: str, offered: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """The values of a menu as they are shown, and how many calls each would list; those that look alike are one."""
+        if choice not in NAMES:
+            return list(offered)
+        counts: dict[str, int] = {}
+        for name, count in offered:
+            shown = self.shown(choice, name)
+            counts[shown] = counts.get(shown, 0) + count
+        return list(counts.items())
+
+    def filter(self, wanted: CallFilter, names: dict[str, Iterable[str]]) -> CallFilter:
+        """A filter that a role without numbers asks for: as it is shown, and with the names that it stands for.
+
+        `names` are those of each choice that calls have.
+        """
+        wanted = masked_filter(wanted, self._region)
+        stored = []
+        for choice in NAMES:
+            values = wanted.values(choice)
+            if values:
+                found = {name for name in values if self.shown(choice, name) == name}
+                if any("•" in value or "…" in value for value in values):
+                    found |= {name for name in names[choice] if self.shown(choice, name) in values}
+                stored.append((choice, tuple(sorted(found))))
+        return replace(wanted, stored=tuple(stored))
+
+
+@lru_cache(_NAMES_REMEMBERED)
+def _digits(name: str) -> str:
+    """The digits of a name that has enough of them to hold a number; else ""."""
+    digits = digits_of(name)
+    return digits if len(digits) >= _TAIL_DIGITS else ""

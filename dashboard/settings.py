@@ -298,13 +298,9 @@ def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:
 
 
 def _phone_region(env: Mapping[str, str]) -> str:
-    text = env.get("DASHBOARD_PHONE_REGION", "") or DEFAULT_REGION
-    region = text.strip().upper()
+    region = (env.get("DASHBOARD_PHONE_REGION", "") or DEFAULT_REGION).strip().upper()
     if not is_region(region):
-        raise BadSetting(
-            "DASHBOARD_PHONE_REGION must be the two letters of the country whose numbers are written without a country "
-            f"code, such as IN, AE or SG, not {text!r}."
-        )
+        raise BadSetting(f"DASHBOARD_PHONE_REGION must be a country's two letters, such as IN or AE, not {region!r}.")
     return region
 
 

@@ -65,8 +65,8 @@ class Archive:
         await self._keep.sweep()
         try:
             async with asyncio.TaskGroup() as fetches:
-                fetches.create_task(self._patiently(self._release))
-                fetches.create_task(self._patiently(self._examine_old))
+                fetches.create_task(self._until_done(self._release))
+                fetches.create_task(self._until_done(self._examine_old))
                 while True:
                     for recording in await self._round():
                         self._under_way += 1
@@ -75,7 +75,7 @@ class Archive:
         finally:
             await self._decoder.close()
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this once; begin again where the database goes away meanwhile."""
         while True:
             try:

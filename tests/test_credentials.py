@@ -88,9 +88,9 @@ def test_settings_show_no_password(tmp_path: Path) -> None:
     (tmp_path / "settings.env").write_text("DASHBOARD_RECORDING_AUTH=https://media.example=basic:asha:hush%20now\n")
     settings = Settings.from_env({"DASHBOARD_DATA": str(tmp_path)})
     assert settings.recording_credentials == (Credential("https://media.example", basic("asha", "hush now")),)
-    told = repr(settings) + repr(settings.recording_credentials) + str(list(recording_credentials(settings)))
-    assert "https://media.example (Basic)" in told
-    assert not any(secret in told for secret in ("hush", "asha", basic("asha", "hush now")))
+    shown = repr(settings) + repr(settings.recording_credentials) + str(list(recording_credentials(settings)))
+    assert "https://media.example (Basic)" in shown
+    assert not any(secret in shown for secret in ("hush", "asha", basic("asha", "hush now")))
     with pytest.raises(BadSetting, match=r"^DASHBOARD_RECORDING_AUTH: number 1 must be"):
         Settings.from_env({"DASHBOARD_DATA": str(tmp_path), "DASHBOARD_RECORDING_AUTH": "hush"})
 

@@ -12,10 +12,10 @@ from typing import Protocol
 import brotli
 
 PIECE = 64 * 1024
-"""Bytes that one step gives at most, so that whoever reads can stop an answer that unpacks to far more."""
+"""Bytes that one step gives at most, so that a reader can stop an answer that unpacks to far more."""
 _MOST_LAYERS = 3
 _TELLING = 2
-"""Bytes by which zlib and raw deflate are told apart."""
+"""Bytes that are enough to distinguish zlib from raw deflate."""
 
 
 class BadEncoding(ValueError):

@@ -31,7 +31,7 @@ from dashboard.outside.addresses import is_listed
 
 MIB = 1024**2
 HOSTS, AUTH, SIZE = "hosts", "auth", "size"
-"""Causes that a setting decides; after a blank stands which host, origin or number of bytes."""
+"""Causes that a setting decides; a blank and the host, origin or number of bytes follow."""
 CUT = "cut"
 """The cause of a file that is kept without its end."""
 NOT_READY, HOST, NETWORK, DISK, GONE, ADDRESS = "not ready", "host", "network", "disk", "gone", "address"

@@ -191,14 +191,12 @@ class Session(SQLModel, table=True):
 
 
 class KnownBrowser(SQLModel, table=True):
-    """A browser that an account has signed in with. Its cookie opens nothing: it only has its own limit of guesses."""
+    """A browser or an address that an account has signed in from. It opens nothing: it has its own limit of guesses."""
 
     __tablename__ = "known_browser"
 
     token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     account_id: int = Field(foreign_key="account.id", primary_key=True)
-    network: str = text()
-    """Where it last signed in from: the IPv4 address or the IPv6 /64."""
     used_at: int = big()
 
     __table_args__ = (Index("known_browser_account", "account_id", "used_at"),)

@@ -273,7 +273,8 @@ async def test_the_cookie_is_random_out_of_reach_of_scripts_and_stored_as_a_hash
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
         assert "Domain" not in cookie
     assert not {token.encode() for token in tokens} & set(browser_hashes(proxied))
-    assert len(browser_hashes(proxied)) == 2
+    # Two browsers and their one address.
+    assert len(browser_hashes(proxied)) == 3
 
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(make_app: MakeApp) -> None:
@@ -300,7 +301,8 @@ async def test_a_sign_in_gives_the_browser_another_token_and_ends_the_one_it_had
     await enter(proxied, "203.0.113.9", client=owner)
     assert await is_known(proxied, browser_cookie(owner))
     assert not await is_known(proxied, before)
-    assert len(browser_hashes(proxied)) == 1
+    # The browser and its address.
+    assert len(browser_hashes(proxied)) == 2
 
 
 async def test_a_browser_of_two_people_is_known_to_both_and_to_no_other_account(proxied: Callboard) -> None:
@@ -370,21 +372,56 @@ def test_a_browser_is_forgotten_after_half_a_year_without_a_sign_in(database: Da
     assert database.read_now(partial(known_as, token="t", network="b", account_id=asha, now=last - 1)) != ""
     assert database.read_now(partial(known_as, token="t", network="a", account_id=asha, now=last)) == ""
     database.write_now(partial(remember_browser, old_token="", token="new", network="a", account_id=asha, now=last))
-    assert database.read_now(lambda session: len(session.exec(select(KnownBrowser)).all())) == 1
+    assert database.read_now(lambda session: len(session.exec(select(KnownBrowser)).all())) == 2
 
 
 def test_an_account_has_a_bounded_number_of_known_browsers_the_newest(database: Database) -> None:
     asha, bina = (database.write_now(partial(account_of, name=name)) for name in ("asha", "bina"))
-    database.write_now(partial(remember_browser, old_token="", token="b", network="a", account_id=bina, now=1))
-    for number in range(MOST_OF_ONE_ACCOUNT + 5):
-        known = partial(remember_browser, old_token="", token=str(number), network="a", account_id=asha, now=number + 2)
-        database.write_now(known)
-    found = [
-        database.read_now(partial(known_as, token=str(number), network="", account_id=asha, now=100)) != ""
-        for number in range(MOST_OF_ONE_ACCOUNT + 5)
+
+    def is_known(token: str, account_id: int) -> bool:
+        look = partial(known_as, token=token, network="elsewhere", account_id=account_id, now=100)
+        return database.read_now(look) != ""
+
+    def sign_in(token: str, account_id: int, now: int) -> None:
+        step = partial(remember_browser, old_token="", token=token, network="a", account_id=account_id, now=now)
+        database.write_now(step)
+
+    sign_in("b", bina, 1)
+    count = MOST_OF_ONE_ACCOUNT + 5
+    for number in range(count):
+        sign_in(str(number), asha, number + 2)
+    # One of the places is the address.
+    assert [is_known(str(number), asha) for number in range(count)] == [False] * 6 + [True] * (count - 6)
+    assert is_known("b", bina)
+
+
+def test_every_address_that_an_account_signed_in_from_stays_known_and_a_cookie_cannot_name_one(
+    database: Database,
+) -> None:
+    asha = database.write_now(partial(account_of, name="asha"))
+    for number, network in enumerate(("home", "train", "office")):
+        step = partial(
+            remember_browser,
+            old_token=str(number - 1) if number else "",
+            token=str(number),
+            network=network,
+            account_id=asha,
+            now=1,
+        )
+        database.write_now(step)
+    known = {
+        (token, network): database.read_now(partial(known_as, token=token, network=network, account_id=asha, now=2))
+        for token, network in (("", "home"), ("", "train"), ("", "office"), ("", "elsewhere"), ("2", "elsewhere"),
+                               ("0", "elsewhere"), ("home", "elsewhere"), ("network home", "elsewhere"))
+    }  # fmt: skip
+    assert [pair for pair, key in known.items() if key] == [
+        ("", "home"),
+        ("", "train"),
+        ("", "office"),
+        ("2", "elsewhere"),
     ]
-    assert found == [False] * 5 + [True] * MOST_OF_ONE_ACCOUNT
-    assert database.read_now(partial(known_as, token="b", network="", account_id=bina, now=100)) != ""
+    # Each has a limit of its own.
+    assert len({key for key in known.values() if key}) == 4
 
 
 def test_after_a_restore_no_browser_is_known(database: Database) -> None:

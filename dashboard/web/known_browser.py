@@ -1,4 +1,4 @@
-"""The cookie by which a browser is known to have signed in before. It signs nobody in: see `sign_in_limits`."""
+"""The cookie by which a browser is known to have signed in before. It opens nothing: see `sign_in_limits`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Browsers that accounts have signed in with, so that their owners get in while others guess."""
+"""Browsers and addresses that accounts have signed in from, so that their owners get in while others guess."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,6 @@ def upgrade() -> None:
         "known_browser",
         sa.Column("token_hash", sa.LargeBinary, primary_key=True),
         sa.Column("account_id", sa.Integer, sa.ForeignKey("account.id"), primary_key=True),
-        sa.Column("network", sa.Text, nullable=False, server_default=""),
         sa.Column("used_at", BIG, nullable=False),
     )
     op.create_index("known_browser_account", "known_browser", ["account_id", "used_at"])

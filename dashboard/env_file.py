@@ -77,9 +77,10 @@ def misspelled(environment: Iterable[str], of_file: Iterable[str], known: Collec
 
 
 def add_lines(path: Path, lines: Sequence[str]) -> None:
-    """Add lines to the settings file, whose older ones stay; nobody but its owner may read it from then on.
+    """Append lines to the settings file and make it readable by its owner only.
 
-    Whoever starts a server meanwhile reads the file as it was or as it is, never half. Raises BadSetting.
+    The file is replaced in one step, so that a server that starts meanwhile reads the old or the new one. Raises
+    BadSetting.
     """
     path = path.resolve()  # a link stays a link
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")

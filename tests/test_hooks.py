@@ -10,6 +10,7 @@ import socket
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -332,7 +333,10 @@ SUPPORTED_ARE = "supported are gzip, deflate, br."
 
 
 def packed_as(*codings: str, body: bytes | None = None) -> bytes:
-    packs = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+    # Without the moment, which would make each of them another one.
+    packed_by_gzip = partial(gzip.compress, mtime=0)
+    packs: dict[str, Callable[[bytes], bytes]]
+    packs = {"gzip": packed_by_gzip, "x-gzip": packed_by_gzip, "deflate": zlib.compress, "br": brotli.compress}
     packed = report() if body is None else body
     for coding in codings:
         packed = packs[coding](packed)

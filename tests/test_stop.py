@@ -101,7 +101,7 @@ def test_an_export_under_way_ends_broken_and_without_a_traceback(start_board: Ca
             writer.write(f"GET /calls.{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             await reader.readuntil(b"\r\n\r\n")
         board.signal(signal.SIGTERM)
-        # Only now: nobody reads so fast that all of it is under way when the board stops.
+        # Read only now, so that the files are still under way when the board stops.
         files = await asyncio.gather(*(reader.read() for reader, _ in exports[:2]), return_exceptions=True)
         assert await asyncio.to_thread(board.wait, 15) == 0
         for _, writer in exports:

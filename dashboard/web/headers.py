@@ -31,8 +31,8 @@ HEADERS = {
     # For browsers that do not know frame-ancestors.
     "X-Frame-Options": "DENY",
     # The origin alone: an address holds the key of a shared wall, or a number that was searched for, and a proxy writes
-    # the Referer into its error log. "no-referrer" makes browsers send `Origin: null` with our own forms, and nobody
-    # could sign in; links to other sites are `noreferrer`.
+    # the Referer into its error log. "no-referrer" makes browsers send `Origin: null` with our own forms, and the
+    # sign-in fails; links to other sites are `noreferrer`.
     "Referrer-Policy": "strict-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

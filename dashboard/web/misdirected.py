@@ -1,6 +1,6 @@
 """Reports that are sent to a wrong path of this server: how they are recognised, and how their path is shown.
 
-CallKaro shows nobody the 404 it gets, so without this a mistyped address loses every report in silence.
+CallKaro does not show the 404 it gets, so without this a mistyped address loses every report in silence.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ def wait_long(connection: Connection, seconds: int) -> None:
 def listen(url: URL, server: Server, heard: Callable[[], None], closing: Event) -> None:
     """Call `heard` whenever somebody tells of news, until `closing`; a database that is away is tried again.
 
-    Ends where connections go through a pooler: it delivers no notification, and its shared session would keep listening.
+    Ends where connections go through a pooler: it delivers no notification, and the session is shared.
     """
     import psycopg
 

@@ -70,7 +70,7 @@ def _hosts_as_options(hosts: str) -> dict[str, str]:
 
 
 def _split(rest: str) -> tuple[str, str | None, re.Match[str]]:
-    """User, password as it is meant (decoded), and the match of what stands behind them."""
+    """User, password as it is meant (decoded), and the match of the rest."""
     readings = []
     # The password ends at one of the @; without one there is no password.
     for place in [-1, *(found.start() for found in re.finditer("@", rest))]:

@@ -250,7 +250,7 @@ class Feed:
 
         What those commits brought is in the index and on pages, and their numbers would be given out a second time.
         """
-        log.warning("the database is not the one that was read before: its calls are read again, and pages load anew")
+        log.warning("the database is not the one that was read before: its calls are read again, and pages load again")
         if epoch == self.epoch:
             await self._database.write(partial(go_on_after, seen=self.head))
         await self._load()

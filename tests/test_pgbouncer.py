@@ -117,4 +117,4 @@ def test_a_board_serves_through_a_pooler_and_another_ones_call_shows(
         assert time.monotonic() < until
     findings = list(check_tables(Settings(database_url=url)))
     assert not [finding.words for finding in findings if finding.mark == BAD]
-    assert any("A pooler stands before it" in finding.words for finding in findings)
+    assert any("Connections go through a pooler" in finding.words for finding in findings)

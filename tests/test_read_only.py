@@ -119,7 +119,7 @@ async def test_a_connection_that_was_opened_read_only_is_opened_again_once_it_ne
     path = tmp_path / "callboard.db"
     made = Database(f"sqlite:///{path}")
     migrate(made)
-    # Nobody closes the file as the last one, so its log stays: SQLite then opens a file read-only without a word.
+    # Another process has the file open, so its log stays: SQLite then opens the file read-only without an error.
     with held_open(path):
         made.close()
         run("mount", "--bind", str(path), str(path))

@@ -89,7 +89,7 @@ class Database:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether a pooler such as PgBouncer stands before PostgreSQL; known from the first connection on."""
+        """Whether connections go through a pooler such as PgBouncer; known from the first connection on."""
         return self._server.is_pooled
 
     @property

@@ -70,7 +70,7 @@ class Server:
         self.generation = 0
         """Goes up when a connection met a server that cannot write: every older connection may lead to it."""
         self.is_pooled = False
-        """Whether a pooler stands between: settings then last for a transaction, and LISTEN hears nothing."""
+        """Whether connections go through a pooler: settings then last for a transaction, and LISTEN hears nothing."""
 
     def leave(self) -> None:
         """Replace every open connection before it is used again."""
@@ -224,7 +224,7 @@ def wait_long(connection: Connection, seconds: int) -> None:
 def listen(url: URL, server: Server, heard: Callable[[], None], closing: Event) -> None:
     """Call `heard` whenever somebody tells of news, until `closing`; a database that is away is tried again.
 
-    Ends where a pooler stands between: it hands on no notification, and its session would listen for everybody.
+    Ends where connections go through a pooler: it delivers no notification, and the session is shared.
     """
     import psycopg
 

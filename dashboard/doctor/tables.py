@@ -127,7 +127,7 @@ def _of_postgres(database: Database) -> Iterator[Finding]:
     else:
         yield good(f"PostgreSQL is {version}.")
     if database.is_pooled:
-        yield good("A pooler stands before it: each transaction brings its settings with it.")
+        yield good("Connections go through a pooler: each transaction sets its own limits.")
     seconds = database.read_now(condition.seconds_to_answer)
     words = f"It answers in {seconds * 1000:.1f} ms"
     if seconds > SLOW_SECONDS:

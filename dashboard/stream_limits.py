@@ -13,8 +13,11 @@ from typing import NamedTuple, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-MOST_PAGES = 500
-"""Live pages of one account, token or wall link: an office that shares one account has 200."""
+MOST_PAGES = 300
+"""Live pages of one account, token or wall link: an office that shares one account has 200.
+
+A report to 500 pages, 20 times a second, takes a fifth of a processor.
+"""
 MOST_FILTERS = 50
 """Different filters among the live pages of one visitor."""
 MOST_FILTERS_IN_ALL = 500

@@ -13,6 +13,7 @@ from quart.typing import TestClientProtocol as Client
 from dashboard import machine, stream_limits
 from dashboard.memory import GROWN_BYTES, Memory
 from dashboard.roles import REVIEWER, VIEWER, Rights
+from dashboard.store import audit
 from dashboard.stream_limits import MOST_FILTERS, StreamLimits
 from dashboard.web import request_queue
 from dashboard.web.downloads import EXPORT, RECORDING, Downloads, TooManyDownloads
@@ -238,6 +239,33 @@ async def test_an_account_has_two_exports_at_a_time_and_another_account_still_ge
             assert (await ravi.get("/calls.jsonl")).status_code == 200
     for _ in range(5):
         assert (await (await rita.get("/calls.csv")).get_data(as_text=True)).count("\r\n") == 4
+
+
+async def test_one_line_of_the_audit_log_at_a_time_stands_before_the_reports(
+    guarded: Callboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = [await browser_of(guarded, f"program {number}", Rights(VIEWER)) for number in range(6)]
+    for client in clients:
+        await client.get("/")
+    writing = most = lines = 0
+    write = guarded.database.write
+
+    async def counted(fn: Any) -> Any:
+        nonlocal writing, most, lines
+        if getattr(fn, "func", None) is not audit.note:
+            return await write(fn)
+        lines, writing = lines + 1, writing + 1
+        most = max(most, writing)
+        try:
+            await asyncio.sleep(0.01)
+            return await write(fn)
+        finally:
+            writing -= 1
+
+    monkeypatch.setattr(guarded.database, "write", counted)
+    answers = await asyncio.gather(*(client.get("/api/calls") for client in clients))
+    assert {answer.status_code for answer in answers} == {200}
+    assert (lines, most) == (6, 1)
 
 
 def test_downloads_are_limited_in_all_and_each_that_ends_makes_room() -> None:

@@ -59,7 +59,7 @@ def measure(run: Run) -> None:
 def _beside(run: Run, board: RunningBoard, target: Target, seconds: float) -> None:
     assert board.process is not None
     server = psutil.Process(board.process.pid)
-    with Sender(board.port, "before", RATE):
+    with Sender(board.port, "before", RATE) as alone:
         time.sleep(5)
     before, began = _megabytes(server), time.monotonic()
     with _peak(server) as peak, _honest_page(board.port) as came, Sender(board.port, "viewer", RATE) as sender:
@@ -76,7 +76,8 @@ def _beside(run: Run, board: RunningBoard, target: Target, seconds: float) -> No
     run.row(
         f"{what}: the reports",
         f"p50 {1000 * median(times):.0f} ms, p99 {1000 * ledger.p99():.0f} ms, slowest {ledger.slowest:.2f} s of "
-        f"{len(times):,}; {found}; {len(ledger.sent) - len(ledger.acknowledged)} refused",
+        f"{len(times):,}; {found}; {len(ledger.sent) - len(ledger.acknowledged)} refused "
+        f"(p99 {1000 * alone.ledger.p99():.0f} ms before)",
         f"p99 ≤ {1000 * MOST_P99:.0f} ms, 0 lost, 0 refused",
         found.is_right and ledger.p99() <= MOST_P99 and len(ledger.sent) == len(ledger.acknowledged),
     )

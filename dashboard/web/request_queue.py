@@ -85,6 +85,9 @@ class RequestQueue:
         self.pages = FairQueue(at_once=PAGES_AT_ONCE, each=PAGES_EACH)
         # What is sent with another method may be slow to come: it keeps the turn of its own sender only.
         self.forms = FairQueue(at_once=_UNLIMITED, each=FORMS_EACH)
+        # Each line of the audit log is a transaction, and reports wait for the one that is being written: a viewer who
+        # asked for twenty recordings at a time kept them waiting for half a second.
+        self.audit = FairQueue(at_once=1, each=1)
         self._known: OrderedDict[bytes, str] = OrderedDict()
 
     def remember(self, credential: bytes, who: str) -> None:

@@ -94,7 +94,8 @@ async def write_down(action: str, about: str) -> None:
     line = partial(
         audit.note, now=now_micros(), account=name_in_audit(), action=action, about=about, address=visitor_address()
     )
-    await board().database.write(line)
+    async with board().requests.audit.turn(visitor_key()):
+        await board().database.write(line)
 
 
 async def is_written_down(action: str, about: str) -> bool:

@@ -33,6 +33,7 @@ ROW: dict[str, Any] = {
     "converted": True,
     "customer_name": "Jatin",
     "customer_number": "918765432109",
+    "person": "+918765432109",
     "disposition": "",
     "recording_state": None,
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_UNMOUNT_SECONDS = 10
 _MEGABYTES = 32
 
 
@@ -29,7 +31,17 @@ class FailingDisk:
         Path(f"/sys/fs/ext4/{Path(source).name}/trigger_fs_error").write_text("1")
 
     def unmount(self) -> None:
-        _run("umount", str(self.folder))
+        """Waits for the last file on it to be closed: a process that has just ended may hold one for a moment."""
+        until = time.monotonic() + _UNMOUNT_SECONDS
+        while True:
+            try:
+                _run("umount", str(self.folder))
+            except subprocess.CalledProcessError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def repair(self) -> None:
         """As an operator does, with nothing open: check it and mount it again."""

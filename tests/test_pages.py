@@ -17,8 +17,10 @@ from dashboard.app import asset_folder
 from dashboard.figures import PEOPLE
 from dashboard.render import Renderer
 from dashboard.roles import VIEWER, Rights
+from dashboard.settings import Settings
 from dashboard.store.recordings import claim_due, note_failed, note_kept, want_recordings
 from dashboard.web.parts import Callboard
+from dashboard.web.request_queue import RequestQueue
 from dashboard.web.static_files import serve_static
 from tests.recording_host import put
 from tests.reports import DOCUMENTED, WEBHOOK, report
@@ -229,6 +231,7 @@ async def test_a_static_file_that_was_replaced_since_the_start_is_revalidated(tm
     (tmp_path / "app.js").write_text("old")
     app = Callboard("dashboard", static_folder=None)
     app.draw = Renderer(asset_folder("templates"), timezone=INDIA, indian_grouping=True, static_version="1")
+    app.requests = RequestQueue(Settings(data_folder=tmp_path))
     serve_static(app, tmp_path)
     client = app.test_client()
     assert "immutable" in (await client.get("/static/app.js?v=1")).headers["Cache-Control"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Literal
 
 Speaker = Literal["agent", "customer", "other"]
@@ -35,6 +36,7 @@ _WORD = re.compile(r"[^\s()\[\]{}<>/|,\-–—_.#]+")
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 
 
+@lru_cache(1_000)
 def label_key(label: str) -> str:
     """The form in which labels are compared: case, joiners and repeated blanks make no difference."""
     text = "".join(sign for sign in unicodedata.normalize("NFC", label) if unicodedata.category(sign) != "Cf")

@@ -16,6 +16,8 @@ _CLOCK = r"(?:\d{4}-\d\d-\d\d[ T])?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,3})?|\d{1,5
 _TIME = rf"(?P<time>{_CLOCK})(?:\s*(?:-->|[-–—])\s*(?:{_CLOCK}))?"
 # "[00:12] ", "(0:12 - 0:15) ", "00:12 - ", "2025-12-19 16:01:07 " before a label or on a line of its own.
 _TIMED = re.compile(rf"[\[(]?\s*{_TIME}\s*[\])]?\s*[-–—|,]?\s*")
+# A label or a clock needs a colon, a time in seconds a digit.
+_MAY_BE_LABELLED = re.compile(r"[:：\d]").search
 _BULLET = re.compile(r"[\s*•>#\-–—]{0,5}")
 # "Agent: …", "**Bot**: …", "[User]: …", "Riya (00:12): …". A label starts with a letter of any script. The vowel signs
 # of Indian scripts are not in \w, so a label is everything up to the colon.
@@ -66,20 +68,24 @@ def read_transcript(transcription: str, most: int = 1_000_000) -> list[Turn]:
 
 
 def _from_lines(text: str, most: int) -> list[Turn]:
-    lines = [_line(line) for line in text.splitlines()]
-    counts = Counter(line.key for line in lines[:_MAX_LINES_SEARCHED] if line.key)
+    lines = text.splitlines()
+    counts = Counter(line.key for line in map(_line, lines[:_MAX_LINES_SEARCHED]) if line.key)
     speakers = {key for key, count in counts.items() if count > 1 or is_known(key)}
     sides = sides_of(key for key in counts if key in speakers)
     seconds_of = _clock()
     # Lines are gathered in lists: adding each to a growing text takes minutes for a megabyte of short lines.
     turns: list[tuple[Speaker, str, list[str], float | None]] = []
     last, cue = "", ""
-    for line in lines:
-        if not line.whole.strip() or (line.time and not line.text.strip() and not line.key):
+    for whole in lines:
+        line = _line(whole) if _MAY_BE_LABELLED(whole) else None
+        if line is None and turns:
+            # Most lines of a long turn: reading each one took two seconds for a megabyte of short lines.
+            turns[-1][2].append(whole)
+            continue
+        line = line or _plain(whole)
+        if line.time and not line.text.strip() and not line.key:
             # A time on a line of its own belongs to the speech below it.
-            cue = line.time or cue
-            if turns and not line.time:
-                turns[-1][2].append("")
+            cue = line.time
             continue
         is_start = line.key in speakers
         if not turns or (is_start and line.key != last):
@@ -94,7 +100,13 @@ def _from_lines(text: str, most: int) -> list[Turn]:
     return [turn for turn in found if turn.text]
 
 
+def _plain(whole: str) -> _Line:
+    return _Line(whole, "", "", whole, "")
+
+
 def _line(whole: str) -> _Line:
+    if not _MAY_BE_LABELLED(whole):
+        return _plain(whole)
     begin = _BULLET.match(whole)
     at = begin.end() if begin else 0
     timed = _TIMED.match(whole, at)
@@ -188,6 +200,8 @@ def _clock() -> Callable[[JSON], float | None]:
     first: list[float] = []
 
     def seconds_of(value: JSON) -> float | None:
+        if value in (None, ""):
+            return None
         seconds, is_moment = _read_clock(value)
         if seconds is None or not is_moment:
             return seconds

@@ -79,6 +79,11 @@ def test_with_alerts_on_eight_tabs_answer_and_a_conversion_is_heard_once(
     assert sum(tab.evaluate("() => window.chimes") for tab in tabs) == 1
 
 
+def chimes(tabs: list[Page]) -> int:
+    """How many sounds all tabs together have made."""
+    return sum(tab.evaluate("() => window.chimes") for tab in tabs)
+
+
 def test_another_hidden_tab_keeps_its_stream_when_the_one_that_did_is_closed(board: RunningBoard, pages: Pages) -> None:
     context = pages.browser.new_context()
     tabs = list[Page]()
@@ -94,7 +99,11 @@ def test_another_hidden_tab_keeps_its_stream_when_the_one_that_did_is_closed(boa
         tabs[0].wait_for_timeout(50)
     board.post(named("Asha", conversion_status=True))
     expect(live(tabs)[0]).to_have_title("(1) Callboard")
-    assert sum(tab.evaluate("() => window.chimes") for tab in tabs) == 1
+    # The tabs agree on the one that makes the sound after they have set their titles.
+    while not chimes(tabs) and time.monotonic() < until:
+        tabs[0].wait_for_timeout(50)
+    tabs[0].wait_for_timeout(500)
+    assert chimes(tabs) == 1
 
 
 def test_four_of_eight_visible_tabs_are_live_and_one_that_is_turned_to_takes_the_place_of_another(

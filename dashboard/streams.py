@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _MOST_PUSHED = 250
 _MOST_AT_ONCE = 10
 # One report to 500 filters takes 5 ms of the loop, and their figures half a second: reports must not wait for that.
-ROWS_SECONDS = FIGURES_SECONDS = 0.01
+ROWS_SECONDS = FIGURES_SECONDS = 0.005
 _WALL_REST_SECONDS = 0.01
 _COMPLAINT_SECONDS = 60.0
 
@@ -59,7 +59,7 @@ class Streams:
         self.pieces = Pieces(feed, database, draw)
         self._drawing_walls = FairQueue(at_once=2, each=1)
         self._rows = TimeSlices(self._push_to, seconds=ROWS_SECONDS, rest=0.5)
-        self._figures = TimeSlices(self._redraw, seconds=FIGURES_SECONDS, rest=3.0)
+        self._figures = TimeSlices(self._redraw, seconds=FIGURES_SECONDS, rest=4.0)
         self._figures_version = -1
         self._silent_until = 0.0
         self._last_chunk = self._last_framed = b""

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from dashboard.callkaro.report import JSON, as_number, as_text, storable
@@ -107,24 +108,30 @@ def _plain(whole: str) -> _Line:
 def _line(whole: str) -> _Line:
     if not _MAY_BE_LABELLED(whole):
         return _plain(whole)
-    begin = _BULLET.match(whole)
+    # Most lines begin with a letter: two regular expressions fewer for each of them.
+    begin = None if whole[0].isalpha() else _BULLET.match(whole)
     at = begin.end() if begin else 0
-    timed = _TIMED.match(whole, at)
+    timed = None if whole[at : at + 1].isalpha() else _TIMED.match(whole, at)
     time = timed["time"] if timed else ""
     labelled = _LABELLED.match(whole, timed.end() if timed else at)
-    if labelled is None or not _may_be_label(labelled):
-        # Without a label the line keeps its sign for a list item: it is part of what was said.
-        return _Line(whole, "", "", whole[timed.end() :] if timed else whole, time)
-    label = labelled["label"].strip()
-    label = label.rstrip("])> ") if labelled["open"] else label
     rest = whole[timed.end() :] if timed else whole
-    return _Line(rest, label_key(label), label, labelled["text"], time or labelled["time"] or "")
+    if labelled is None:
+        # Without a label the line keeps its sign for a list item: it is part of what was said.
+        return _Line(whole, "", "", rest, time)
+    opening, words, its_time, text = labelled.group("open", "label", "time", "text")
+    key, label = _label_of(words, opening)
+    # "Meet at 10:30" holds no label.
+    if not key or (words[-1].isdecimal() and text[:1].isdecimal()):
+        return _Line(whole, "", "", rest, time)
+    return _Line(rest, key, label, text, time or its_time or "")
 
 
-def _may_be_label(labelled: re.Match[str]) -> bool:
-    """Whether the words before the colon can be a label: "Meet at 10:30" and "https://…" hold no label."""
-    label, text = labelled["label"], labelled["text"]
-    return len(label.split()) <= _MAX_LABEL_WORDS and not (label[-1].isdecimal() and text[:1].isdecimal())
+@lru_cache(1_000)
+def _label_of(words: str, opening: str) -> tuple[str, str]:
+    """The key and the text of a label; ("", "") for more words than a label has. `opening` is a bracket before it."""
+    label = words.strip()
+    label = label.rstrip("])> ") if opening else label
+    return (label_key(label), label) if len(label.split()) <= _MAX_LABEL_WORDS else ("", "")
 
 
 def _from_json(text: str, most: int) -> list[Turn]:

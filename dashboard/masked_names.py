@@ -6,11 +6,12 @@ it as it is shown. The stored name is no filter for it: each candidate could be 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from dashboard.calls import NOBODY, Facts
 from dashboard.filters import NAMES, CallFilter
@@ -21,12 +22,18 @@ _TAIL_DIGITS = 7
 # Of one name; with more, every run of digits in it is masked.
 _MOST_NUMBERS = 100
 _NAMES_REMEMBERED = 20_000
+# Whose address it is cannot be known from a name alone, so each one is masked.
+_ADDRESS = re.compile(r"[^\s@<>\"'(),;]+@[^\s@<>\"'(),;]+")
 
 
 @lru_cache(_NAMES_REMEMBERED)
 def masked_name(name: str, region: str) -> str:
     """A name as it is shown without knowing whose call it is of."""
-    return others_mask(region)(name)
+    return _without_addresses(others_mask(region)(name))
+
+
+def _without_addresses(name: str) -> str:
+    return _ADDRESS.sub("•••••", name) if "@" in name else name
 
 
 def masked_filter(wanted: CallFilter, region: str) -> CallFilter:
@@ -55,7 +62,7 @@ class MaskedNames:
         """Look for each call's own number in its names."""
         for choice in NAMES:
             name_of = attrgetter(choice)
-            doubtful = {name: digits for name in set(map(name_of, calls)) if (digits := _digits(name))}
+            doubtful = {name: digits for name in set(map(name_of, calls)) if (digits := _digits(unquote(name)))}
             if not doubtful:
                 continue
             for facts in calls:
@@ -68,7 +75,8 @@ class MaskedNames:
         numbers = self._numbers.get((choice, name))
         if not numbers:
             return masked_name(name, self._region)
-        return Mask(numbers, region=self._region, everything=len(numbers) > _MOST_NUMBERS)(name)
+        mask = Mask(numbers, region=self._region, everything=len(numbers) > _MOST_NUMBERS)
+        return _without_addresses(mask(name))
 
     def options(self, choice: str, offered: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
         """The values of a menu as they are shown, and how many calls each would list; those that look alike are one."""

@@ -63,6 +63,7 @@ _SHORTEST_MOBILE, _LONGEST_MOBILE = 7, 20
 # An address is looked for around each @ alone: from every other letter on, a long text would be read again and again.
 _USER_BEFORE = re.compile(r"[^\s@<>\"'(),;\[\]{}]+\Z")
 _HOST_AFTER = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
+_LAST_OF_PATH = re.compile(r"[/=&?]")
 _HOST_NAME = re.compile(r":\d{1,5}$")
 _LONGEST_USER, _LONGEST_HOST = 100, 255
 
@@ -173,10 +174,12 @@ class Numbers:
             is_known = host is not None and host["name"].casefold().rstrip(".") in self._hosts
             user = _USER_BEFORE.search(text[max(0, at - _LONGEST_USER) : at]) if is_known else None
             if user and host:
-                start, end = at - len(user[0]), host.end()
-                address = text[start:end].rstrip(".")
-                if (key := person_key(address, self._region)) in self._addresses:
-                    yield Found(start, start + len(address), "", key, True, address)
+                # In the path or query of a URL, the address begins after the last of its separators.
+                for start in dict.fromkeys((at - len(user[0]), at - len(_LAST_OF_PATH.split(user[0])[-1]))):
+                    address = text[start : host.end()].rstrip(".")
+                    if (key := person_key(address, self._region)) in self._addresses:
+                        yield Found(start, start + len(address), "", key, True, address)
+                        break
             at = text.find("@", at + 1)
 
 

@@ -34,6 +34,8 @@ _OPAQUE = "ℵ"
 _HASH_OF_REST = re.compile(r"…[0-9a-f]{64}")
 _REST = re.compile(r"…[0-9a-f]{64}|\d{31}")
 _ADDRESS = "•••••"
+# Shorter ones are only ever a whole text.
+_SHORTEST = 5
 # So long a number is found inside other digits, too.
 _UNMISTAKABLE = 8
 _LETTER = re.compile(r"[^\W\d_]")
@@ -78,10 +80,10 @@ class Mask:
         self._region = region
 
     def __call__(self, text: str) -> str:
-        if not _DIGIT_OR_ADDRESS.search(text):
-            return text
         if text in self._whole:
             return masked(text)
+        if len(text) < _SHORTEST or not _DIGIT_OR_ADDRESS.search(text):
+            return text
         if "…" in text:
             text = _HASH_OF_REST.sub("…", text)
         if len(text) <= _PIECE + _OVERLAP:
@@ -100,11 +102,20 @@ class Mask:
 
     def _spans(self, text: str) -> list[_Span]:
         plain = _MASKED.sub(lambda found: _OPAQUE * len(found[0]), text) if "•" in text else text
-        found = self._numbers.find(plain) if self._numbers else []
-        found = [each for each in found if len(each.digits) >= _UNMISTAKABLE or not _is_beside_a_mask(each, plain)]
+        own = self._numbers.find(plain) if self._numbers else []
+        spans = [
+            _Span(each.start, each.end, _shown(each))
+            for each in own
+            if len(each.digits) >= _UNMISTAKABLE or not _is_beside_a_mask(each, plain)
+        ]
+        if len(text) < FEWEST_DIGITS:
+            return spans
+        # Other numbers are looked for in what the call's own leave, so that a second mask finds no more.
+        if spans:
+            plain = _replaced(plain, (span._replace(shown=_OPAQUE * (span.end - span.start)) for span in spans))
         others = digit_runs(plain, FEWEST_DIGITS) if self._masks_all else numbers_in(plain, self._region)
-        found += (each for each in others if not _is_beside_a_mask(each, plain))
-        return _apart(found)
+        spans += (_Span(each.start, each.end, _shown(each)) for each in others if not _is_beside_a_mask(each, plain))
+        return sorted(spans)
 
     def _spans_of_pieces(self, text: str) -> Iterator[_Span]:
         done = 0
@@ -292,19 +303,6 @@ def _piecewise(numbers: Numbers, text: str) -> Iterator[_Span]:
 
 def _shown(found: Found) -> str:
     return masked(found.digits) if found.digits else _ADDRESS
-
-
-def _apart(found: Iterable[Found]) -> list[_Span]:
-    """What replaces what, in order; of two that overlap the rest of the later one is masked whole."""
-    spans: list[_Span] = []
-    done = 0
-    for each in sorted(found, key=lambda one: (one.start, -one.end)):
-        if each.start >= done:
-            spans.append(_Span(each.start, each.end, _shown(each)))
-        elif each.end > done:
-            spans.append(_Span(done, each.end, "•" * len(each.digits)))
-        done = max(done, each.end)
-    return spans
 
 
 def _replaced(text: str, spans: Iterable[_Span]) -> str:

@@ -49,6 +49,7 @@ _MOST_ZEROS_DROPPED = 3
 _LONGEST_NUMBER = 30
 # Five digits are hidden at least: fewer would leave a number of eight digits a thousand candidates.
 _FEWEST_SHOWN_IN_PART = 8
+_MOST_STEPS = 5
 LONGEST_KEY = 200
 """PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 _SHORTEST_INTERNATIONAL = 8
@@ -67,6 +68,11 @@ def person_key(text: str, region: str = DEFAULT_REGION) -> str:
     elif _PLAIN_ANYWHERE.fullmatch(text):
         return text
     key = _read(text, region)[0]
+    # An odd address such as "//1@host" is read in several steps. The key of a key must be the key.
+    for _ in range(_MOST_STEPS):
+        before, key = key, _read(key, region)[0]
+        if key == before:
+            break
     return key if len(key) <= LONGEST_KEY else f"sha256:{hashlib.sha256(key.encode(errors='replace')).hexdigest()}"
 
 
@@ -175,7 +181,12 @@ def _read_sip(text: str, region: str) -> str:
     number = _number(_SCHEME.sub("", user, count=1), region, "")
     if number and number[0].startswith("+") and (is_number or _is_valid(number[0])):
         return number[0]
-    return f"sip:{user.partition(';')[0]}@{_host(found['host'])}"
+    name, host = user.partition(";")[0].strip(), _host(found["host"])
+    # Without a name or a host, as in ":1@host", it is an address of no known kind, and is compared as its whole text.
+    if not (name and host):
+        return " ".join(text.casefold().split())
+    key = f"sip:{name}@{host}"
+    return "" if _is_no_person(key) else key
 
 
 def _host(text: str) -> str:

@@ -6,27 +6,32 @@ import asyncio
 import errno
 import logging
 import math
-import re
+import select
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import h11
-from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import AppWrapper, LifespanState
 
+from dashboard.http1 import Http1
 from dashboard.machine import most_connections
+from dashboard.page_turns import PageTurns
 
 BACKLOG = 2048
 """Connections the kernel holds until they are accepted: every page of an office comes back at once after a restart."""
 
-ACCEPTED_AT_ONCE = 100
-"""Python tries accept() this often per wake-up, and goes on trying (and complaining) when descriptors have run out."""
+ACCEPTED_AT_ONCE = 4
+"""New connections a turn of the loop: a hundred of them, each with its tasks, kept all others waiting for 50 ms.
+
+Python also goes on trying so often (and complaining) when descriptors have run out.
+"""
 
 HEADER_SECONDS = 5.0
 """How long a new connection may take to send its first request's headers: slow-header attacks hold it no longer."""
@@ -43,6 +48,12 @@ CROWDED_SECONDS = 0.5
 
 LAST_REQUEST_SECONDS = 0.1
 """Between "no new connections" and "no new requests": whoever is connected already gets to say what it came to say."""
+
+REPORTS = b"POST "
+"""How requests begin that wait for no page: reports, and forms."""
+
+TURNS_OF_A_REQUEST = 4
+"""Turns of the loop from the arrival of a request's first bytes to the end of its connection's idleness, at most."""
 
 TRANSPORT = "callboard.transport"
 """The scope's extension under which a request over HTTP/1.1 finds its connection's transport."""
@@ -64,75 +75,67 @@ CUT_SECONDS = 0.2
 COMPLAINT_SECONDS = 10.0
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-_HEAD_END = re.compile(rb"\n\r?\n")
-_FOLDED = re.compile(rb"\n[ \t]")
-
 log = logging.getLogger(__name__)
 
 
-class Http1(h11.Connection):
-    """h11 that hears neither HTTP/2 nor Upgrade, nor a request that can be read in two ways.
+class IdleTimer:
+    """Closes a connection on which no request came in time: in place of the task that Hypercorn starts for it.
 
-    Hypercorn answers the preface `PRI * HTTP/2.0` and `Upgrade: h2c` with HTTP/2 on a plain port, whatever is set.
-    Its HTTP/2 has no backpressure (StreamBuffer.pop lifts the pause even while the peer's window is shut): one client
-    that never opened its window made the server hold 2.4 GB. Seen in 0.18.0; delete when such a client does no harm.
-    Websockets are refused by the same silence (RFC 9110 section 7.8: a server may ignore Upgrade): the board has none.
+    A task that is started, cancelled and waited for with each request took a twentieth of what a report takes.
     """
 
-    is_short = False
-    """Whether the first answer is the last."""
+    def __init__(self, writer: asyncio.StreamWriter, idle: set[asyncio.StreamWriter], *, is_short: bool) -> None:
+        """`idle` is where the connection is kept while it waits."""
+        self._writer = writer
+        self._idle = idle
+        self._is_short = is_short
+        self._timer: asyncio.TimerHandle | None = None
+        self._seconds = HEADER_SECONDS
 
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        if self.their_state is h11.IDLE and _FOLDED.search(_HEAD_END.split(self.trailing_data[0], 1)[0]):
-            raise h11.RemoteProtocolError("a header goes on in the next line")  # h11 joins what a proxy may not
-        event = super().next_event()
-        return _plain(event) if isinstance(event, h11.Request) else event
+    def start(self) -> None:
+        self._idle.add(self._writer)
+        seconds = CROWDED_SECONDS if self._is_short else self._seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._writer.close)
 
-    def send(self, event: Any) -> Any:
-        # Hypercorn closes after an answer that came before the end of its request's body, and does not say so: a caller
-        # with a pool put its next request into that connection, and lost it.
-        if isinstance(event, h11.Response) and (self.is_short or self.their_state is h11.SEND_BODY):
-            headers = [*event.headers, (b"connection", b"close")]
-            event = h11.Response(status_code=event.status_code, headers=headers)
-        return super().send(event)
+    async def restart(self, *_: object) -> None:
+        """What Hypercorn calls once before the first request is read, and after each answer."""
+        await self.stop()
+        self.start()
+        self._seconds = KEEP_ALIVE_SECONDS
 
-
-def _plain(request: h11.Request) -> h11.Request:
-    """The request as the app may see it. Raises RemoteProtocolError, which Hypercorn answers with 400 and a close."""
-    if request.http_version not in (b"1.0", b"1.1"):
-        raise h11.RemoteProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here")
-    names = {name for name, _ in request.headers}
-    if {
-        b"content-length",
-        b"transfer-encoding",
-    } <= names:  # a proxy may see another end (smuggling)
-        raise h11.RemoteProtocolError("two ways to find the end of the body")
-    target = request.target
-    if target.startswith((b"http://", b"https://")):
-        target = b"/" + b"".join(target.split(b"/", 3)[3:])
-    if not target.startswith(b"/"):  # "?" or "a:1" (CONNECT): Quart answers 500 with a traceback
-        raise h11.RemoteProtocolError("the address does not begin with /")
-    if target == request.target and b"upgrade" not in names:
-        return request
-    headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-    return h11.Request(method=request.method, target=target, headers=headers, http_version=request.http_version)
+    async def stop(self) -> None:
+        self._idle.discard(self._writer)
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class Connection(TCPServer):
     """Reads one peer's requests and writes the answers until either side ends it: Hypercorn's, with gaps closed."""
 
-    is_short = False
-    """Whether it came when descriptors ran short: then it may ask once, soon, and its descriptor goes to the next."""
     _chunks = 0
+
+    def __init__(
+        self, *parts: Any, beginning: bytes, is_short: bool, idle_timer: IdleTimer, page_turns: PageTurns
+    ) -> None:
+        """`beginning` is what its peer has sent already; the `parts` are Hypercorn's."""
+        super().__init__(*parts)
+        self.beginning = beginning
+        self.is_short = is_short
+        self.idle_task = idle_timer  # type: ignore[assignment]
+        self.page_turns = page_turns
 
     async def _read_data(self) -> None:
         # Runs once the protocol stands and before the first byte: the one moment at which its parser can be exchanged.
         parser = Http1(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
         parser.is_short = self.is_short
         self._http().connection = parser
-        await super()._read_data()
-        # The idle timer would keep a connection that its peer has left, and its descriptor, until it rings.
-        await self.idle_task.stop()
+        data = self.beginning
+        while data:
+            await self.protocol.handle(RawData(data))
+            data = await _read(self.reader)
+            if not data.startswith(REPORTS):
+                await self.page_turns.enter()
+        await self.protocol.handle(Closed())
 
     async def protocol_send(self, event: Event) -> None:
         if not isinstance(event, RawData):
@@ -173,16 +176,6 @@ class Connection(TCPServer):
                 if transport.get_write_buffer_size() > unread - LEAST_BYTES_READ:
                     transport.abort()
 
-    async def _idle_timeout(self) -> None:
-        seconds = KEEP_ALIVE_SECONDS if self._http().keep_alive_requests else HEADER_SECONDS
-        if self.reader.at_eof() or self.writer.is_closing():
-            seconds = 0  # left while it was being answered
-        elif self.is_short:
-            seconds = CROWDED_SECONDS
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.context.terminated.wait(), seconds)
-        await asyncio.shield(self._initiate_server_close())
-
     async def _close(self) -> None:
         with suppress(OSError):  # wait_closed() hands on the reason for which the peer was lost
             await super()._close()
@@ -219,8 +212,11 @@ class Connections:
         self._config = config
         self._state = state
         self._context = WorkerContext(max_requests=None)
+        self._page_turns = PageTurns()
         self._listeners: list[asyncio.Server] = []
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._idle: set[asyncio.StreamWriter] = set()
+        """Those that wait for a request."""
 
     async def admit(self, sockets: Sequence[socket.socket]) -> None:
         for sock in sockets:
@@ -228,20 +224,58 @@ class Connections:
             sock.listen(BACKLOG)  # start_server has one number for both
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
         try:
             writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-            app = _Offering(self._app, writer.transport)
-            connection = Connection(app, loop, self._config, self._context, self._state, reader, writer)
-            connection.is_short = len(self._open) > most_connections()
-            await connection
+            # Whether descriptors run short: then it may ask once, soon, and its descriptor goes to the next.
+            is_short = len(self._open) > most_connections()
+            idle_timer = IdleTimer(writer, self._idle, is_short=is_short)
+            # What serves a connection is made when its peer has asked something: of a thousand pages that come at once,
+            # each took half a millisecond, and the reports behind them waited for all.
+            idle_timer.start()
+            beginning = await _read(reader)
+            await idle_timer.stop()
+            if beginning:
+                await self._converse(reader, writer, beginning, idle_timer, is_short=is_short)
         except asyncio.CancelledError:
             pass  # by cut(); Python 3.11 would log a traceback for each
         finally:
+            writer.close()
             del self._open[task]
+
+    async def _converse(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        beginning: bytes,
+        idle_timer: IdleTimer,
+        *,
+        is_short: bool,
+    ) -> None:
+        """Answer what one peer asks until either side ends the connection."""
+        if not beginning.startswith(REPORTS):
+            await self._page_turns.enter()
+        connection = Connection(
+            _Offering(self._app, writer.transport),
+            asyncio.get_running_loop(),
+            self._config,
+            self._context,
+            self._state,
+            reader,
+            writer,
+            beginning=beginning,
+            is_short=is_short,
+            idle_timer=idle_timer,
+            page_turns=self._page_turns,
+        )
+        try:
+            await connection
+        finally:
+            # Its parts name each other: without this, what thousands of closed connections held waited for the
+            # garbage collector.
+            vars(connection).clear()
 
     async def see_off(self, seconds: float) -> None:
         """Nobody new; a last request each; the idle go; what was begun may finish; after `seconds` the rest is cut."""
@@ -250,6 +284,10 @@ class Connections:
         self._config.keep_alive_max_requests = 0  # every answer from here on carries "Connection: close"
         await asyncio.sleep(min(LAST_REQUEST_SECONDS, seconds))
         await self._context.terminated.set()
+        for _ in range(TURNS_OF_A_REQUEST):  # what has been received already is a request under way
+            await asyncio.sleep(0)
+        for writer in self._idle:
+            writer.close()
         await self._all_gone(deadline)
         if self._open:
             log.warning("Stopping: %d connections were cut, still busy after %.1f s.", len(self._open), seconds)
@@ -260,6 +298,14 @@ class Connections:
         # In two steps, because a connection accepted in this very turn of the loop gets its transport in the next: when
         # the listener is closed by then, asyncio drops it, unanswered and without a word (Server._attach asserts).
         loop = asyncio.get_running_loop()
+        waiting = select.poll()
+        for listener in self._listeners:
+            for sock in listener.sockets:
+                waiting.register(sock.fileno(), select.POLLIN)
+        # The kernel resets those that it holds when a listener is closed.
+        until = loop.time() + LAST_REQUEST_SECONDS
+        while waiting.poll(0) and loop.time() < until:  # noqa: ASYNC110 - the kernel sets no event
+            await asyncio.sleep(0)
         for listener in self._listeners:
             for sock in listener.sockets:
                 loop.remove_reader(sock.fileno())
@@ -275,6 +321,14 @@ class Connections:
     async def _all_gone(self, deadline: float) -> None:
         while self._open and (left := deadline - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(set(self._open), timeout=left)
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """What has come; nothing where the peer is gone."""
+    try:
+        return await reader.read(MAX_RECV)
+    except OSError:
+        return b""
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import os
 import resource
@@ -20,13 +21,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
 from quart import Quart
 
-from dashboard.connections import Connections
+from dashboard.connections import Connection, Connections
+from dashboard.http1 import Http1
 from dashboard.server import CannotListen, _sentence, listen
 
 TESTS = Path(__file__).parent
@@ -136,6 +140,12 @@ def run(tmp_path: Path) -> Run:
 
 def head(path: str, *lines: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: board", *lines, "", ""]).encode()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(CEILING):
+        while not holds():  # noqa: ASYNC110 - the condition is not ours to announce
+            await asyncio.sleep(0.01)
 
 
 def reset(sock: socket.socket) -> None:
@@ -476,7 +486,7 @@ def test_the_descriptor_limit_is_raised_as_far_as_it_may_be(run: Run) -> None:
 
 
 @asynccontextmanager
-async def connections_to(app: Quart) -> AsyncIterator[tuple[Connections, tuple[str, int]]]:
+async def connections_to(app: ASGIFramework) -> AsyncIterator[tuple[Connections, tuple[str, int]]]:
     """Inside this process, for what must happen in one certain turn of the loop."""
     connections = Connections(ASGIWrapper(app), Config(), {})
     with listen("127.0.0.1:0") as sock:
@@ -503,6 +513,60 @@ async def test_whoever_is_connected_when_the_stop_begins_still_gets_an_answer() 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in answer
     assert answer.endswith(b"ok")
+
+
+async def test_a_connection_that_never_asked_is_closed_when_the_stop_begins() -> None:
+    async with connections_to(Quart("board")) as (connections, address):
+        reader, writer = await asyncio.open_connection(*address)
+        await until(lambda: len(connections._open) == 1)
+        began = time.monotonic()
+        await connections.see_off(CEILING)
+        assert time.monotonic() - began < CEILING / 2
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_closed_connection_leaves_nothing_of_the_server_to_the_garbage_collector() -> None:
+    app = Quart("board")
+
+    @app.get("/")
+    async def hello() -> str:
+        return "ok"
+
+    async with connections_to(app) as (connections, address):
+        await exchange(address, head("/", "Connection: close"), asyncio.Event())
+        await until(lambda: not connections._open)
+        gc.collect()
+        gc.disable()
+        try:
+            await exchange(address, head("/", "Connection: close"), asyncio.Event())
+            await until(lambda: not connections._open)
+            await asyncio.sleep(0)
+            kept = [each for each in gc.get_objects() if isinstance(each, Connection | Http1)]
+        finally:
+            gc.enable()
+    assert kept == []
+
+
+async def test_a_report_does_not_wait_for_the_pages_that_came_before_it() -> None:
+    order: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            time.sleep(0.001)  # noqa: ASYNC251 - a page is work for the loop
+            order.append(scope["method"])
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+    async with connections_to(app) as (_, address):
+        pages = [
+            asyncio.create_task(exchange(address, head("/", "Connection: close"), asyncio.Event())) for _ in range(200)
+        ]
+        await until(lambda: len(order) > 0)
+        report = b"POST / HTTP/1.1\r\nHost: board\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        await exchange(address, report, asyncio.Event())
+        await asyncio.gather(*pages)
+    assert order.index("POST") < 150
 
 
 async def exchange(address: tuple[str, int], request: bytes, begun: asyncio.Event) -> bytes:

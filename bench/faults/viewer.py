@@ -62,10 +62,12 @@ def _beside(run: Run, board: RunningBoard, target: Target, seconds: float) -> No
     with Sender(board.port, "before", RATE) as alone:
         time.sleep(5)
     before, began = _megabytes(server), time.monotonic()
-    with _peak(server) as peak, _honest_page(board.port) as came, Sender(board.port, "viewer", RATE) as sender:
-        with attacking(target, seconds) as answers:
-            time.sleep(seconds)
-        time.sleep(2)
+    with _peak(server) as peak, _honest_page(board.port) as came:
+        with Sender(board.port, "viewer", RATE) as sender:
+            with attacking(target, seconds) as answers:
+                time.sleep(seconds)
+            time.sleep(2)
+        time.sleep(MOST_PAGE_P99)  # the last reports reach the page, too
     ended = time.monotonic()
     time.sleep(QUIET_SECONDS)
     after = _megabytes(server)

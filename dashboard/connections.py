@@ -21,6 +21,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import AppWrapper, LifespanState
 
 from dashboard.http1 import Http1
+from dashboard.idle_timer import IdleTimer
 from dashboard.machine import most_connections
 from dashboard.page_turns import PageTurns
 
@@ -32,19 +33,6 @@ ACCEPTED_AT_ONCE = 4
 
 Python also goes on trying so often (and complaining) when descriptors have run out.
 """
-
-HEADER_SECONDS = 5.0
-"""How long a new connection may take to send its first request's headers: slow-header attacks hold it no longer."""
-
-KEEP_ALIVE_SECONDS = 75.0
-"""How long a connection that has asked something may wait between requests.
-
-Longer than the pools of those who call (httpx 5 s, aiohttp 15 s, nginx 60 s): the caller must be the one who closes,
-or a report is sent into a connection that is just being closed, and the platform documents no second attempt.
-"""
-
-CROWDED_SECONDS = 0.5
-"""How long a connection that comes when descriptors run short may take to ask; it is closed after the answer."""
 
 LAST_REQUEST_SECONDS = 0.1
 """Between "no new connections" and "no new requests": whoever is connected already gets to say what it came to say."""
@@ -75,44 +63,17 @@ CUT_SECONDS = 0.2
 COMPLAINT_SECONDS = 10.0
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
+# How a final answer begins; an interim one (100, 103) is not followed by anything at once.
+_HEAD = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
+
 log = logging.getLogger(__name__)
-
-
-class IdleTimer:
-    """Closes a connection on which no request came in time: in place of the task that Hypercorn starts for it.
-
-    A task that is started, cancelled and waited for with each request took a twentieth of what a report takes.
-    """
-
-    def __init__(self, writer: asyncio.StreamWriter, idle: set[asyncio.StreamWriter], *, is_short: bool) -> None:
-        """`idle` is where the connection is kept while it waits."""
-        self._writer = writer
-        self._idle = idle
-        self._is_short = is_short
-        self._timer: asyncio.TimerHandle | None = None
-        self._seconds = HEADER_SECONDS
-
-    def start(self) -> None:
-        self._idle.add(self._writer)
-        seconds = CROWDED_SECONDS if self._is_short else self._seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._writer.close)
-
-    async def restart(self, *_: object) -> None:
-        """What Hypercorn calls once before the first request is read, and after each answer."""
-        await self.stop()
-        self.start()
-        self._seconds = KEEP_ALIVE_SECONDS
-
-    async def stop(self) -> None:
-        self._idle.discard(self._writer)
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 class Connection(TCPServer):
     """Reads one peer's requests and writes the answers until either side ends it: Hypercorn's, with gaps closed."""
 
     _chunks = 0
+    _head = b""
 
     def __init__(
         self, *parts: Any, beginning: bytes, is_short: bool, idle_timer: IdleTimer, page_turns: PageTurns
@@ -139,13 +100,22 @@ class Connection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if not isinstance(event, RawData):
+            self._write_head()
             await super().protocol_send(event)
+            return
+        if event.data.startswith(_HEAD):
+            # A short answer leaves in one piece: each write releases the interpreter and waits to get it back.
+            self._head = event.data
+            self.loop.call_soon(self._write_head)
+            return
+        if not (event.data or self._head):  # the end of an answer whose length was said at its beginning
             return
         gone = self.writer.is_closing()  # writing on would only log "socket.send() raised exception", once per chunk
         if not gone:
             try:
                 async with self.send_lock:
-                    self.writer.write(event.data)
+                    self.writer.write(self._head + event.data)
+                    self._head = b""
                     await self._drain()
             except (OSError, RuntimeError):  # ETIMEDOUT is no ConnectionError, which Hypercorn expects
                 gone = True
@@ -156,6 +126,12 @@ class Connection(TCPServer):
         self._chunks += 1
         if gone or self._chunks % CHUNKS_A_TURN == 0:
             await asyncio.sleep(0)
+
+    def _write_head(self) -> None:
+        """Send the beginning of an answer whose first bytes have not come in the same turn of the loop."""
+        if self._head and not self.writer.is_closing():
+            self.writer.write(self._head)
+        self._head = b""
 
     async def _drain(self) -> None:
         """Wait until the peer has read enough of the answer, or drop it. Raises OSError."""

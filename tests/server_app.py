@@ -17,7 +17,7 @@ from pathlib import Path
 
 from quart import Quart, Response, request
 
-from dashboard import connections, server
+from dashboard import connections, idle_timer, server
 
 CHUNK = b"x" * 16_384
 
@@ -129,10 +129,10 @@ def main() -> None:
     arguments.add_argument("bind")
     arguments.add_argument("--stalled-after", type=float, default=server.STALLED_SECONDS)
     arguments.add_argument("--graceful", type=float, default=server.GRACEFUL_SECONDS)
-    arguments.add_argument("--header-seconds", type=float, default=connections.HEADER_SECONDS)
+    arguments.add_argument("--header-seconds", type=float, default=idle_timer.HEADER_SECONDS)
     arguments.add_argument("--slow-seconds", type=float, default=connections.SLOW_SECONDS)
     given = arguments.parse_args()
-    connections.HEADER_SECONDS = given.header_seconds
+    idle_timer.HEADER_SECONDS = given.header_seconds
     connections.SLOW_SECONDS = given.slow_seconds
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s", level=logging.INFO)
     sock = server.listen(given.bind, stalled_after=given.stalled_after)

@@ -42,7 +42,7 @@ LAYERS = (
     ("callkaro",),
     ("server",),
     ("connections",),
-    ("http1", "page_turns"),
+    ("http1", "idle_timer", "page_turns"),
     ("models", "settings", "sse", "zones"),
     ("credentials", "env_file", "memory", "public_url", "targets"),
     (

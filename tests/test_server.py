@@ -548,6 +548,39 @@ async def test_a_closed_connection_leaves_nothing_of_the_server_to_the_garbage_c
     assert kept == []
 
 
+async def test_a_short_answer_leaves_in_one_piece() -> None:
+    app = Quart("board")
+
+    @app.get("/")
+    async def hello() -> str:
+        return "ok"
+
+    async with connections_to(app) as (_, address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head("/"))
+        assert (await reader.read(65_536)).endswith(b"\r\n\r\nok")
+        writer.close()
+
+
+async def test_the_head_of_an_answer_does_not_wait_for_a_body_that_is_late() -> None:
+    body = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+            await body.wait()
+            await send({"type": "http.response.body", "body": b"late"})
+
+    async with connections_to(app) as (_, address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(head("/"))
+        async with asyncio.timeout(CEILING):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            body.set()
+            assert await reader.readexactly(4) == b"late"
+        writer.close()
+
+
 async def test_a_report_does_not_wait_for_the_pages_that_came_before_it() -> None:
     order: list[str] = []
 

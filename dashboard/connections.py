@@ -203,11 +203,11 @@ class Connections:
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
+        # Whether descriptors run short: then it may ask once, soon, and its descriptor goes to the next.
+        is_short = len(self._open) > most_connections()
+        idle_timer = IdleTimer(writer, self._idle, is_short=is_short)
         try:
             writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-            # Whether descriptors run short: then it may ask once, soon, and its descriptor goes to the next.
-            is_short = len(self._open) > most_connections()
-            idle_timer = IdleTimer(writer, self._idle, is_short=is_short)
             # What serves a connection is made when its peer has asked something: of a thousand pages that come at once,
             # each took half a millisecond, and the reports behind them waited for all.
             idle_timer.start()
@@ -218,6 +218,7 @@ class Connections:
         except asyncio.CancelledError:
             pass  # by cut(); Python 3.11 would log a traceback for each
         finally:
+            idle_timer.end()
             writer.close()
             del self._open[task]
 

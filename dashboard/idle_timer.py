@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 HEADER_SECONDS = 5.0
 """How long a new connection may take to send its first request's headers: slow-header attacks hold it no longer."""
@@ -21,7 +22,8 @@ CROWDED_SECONDS = 0.5
 class IdleTimer:
     """Closes a connection on which no request came in time: in place of the task that Hypercorn starts for it.
 
-    A task that is started, cancelled and waited for with each request took a twentieth of what a report takes.
+    A task that is started, cancelled and awaited with each request took a twentieth of what a report takes. One timer
+    serves many requests: when it fires too early it is set again.
     """
 
     def __init__(self, writer: asyncio.StreamWriter, idle: set[asyncio.StreamWriter], *, is_short: bool) -> None:
@@ -29,21 +31,41 @@ class IdleTimer:
         self._writer = writer
         self._idle = idle
         self._is_short = is_short
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._until = math.inf
+        """When the connection is closed, by the loop's clock; never while a request is answered."""
         self._seconds = HEADER_SECONDS
 
     def start(self) -> None:
         self._idle.add(self._writer)
-        seconds = CROWDED_SECONDS if self._is_short else self._seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._writer.close)
+        self._until = self._loop.time() + (CROWDED_SECONDS if self._is_short else self._seconds)
+        if self._timer is None or self._timer.when() > self._until:
+            self._set()
 
     async def restart(self, *_: object) -> None:
         """What Hypercorn calls once before the first request is read, and after each answer."""
-        await self.stop()
         self.start()
         self._seconds = KEEP_ALIVE_SECONDS
 
     async def stop(self) -> None:
         self._idle.discard(self._writer)
+        self._until = math.inf
+
+    def end(self) -> None:
+        """The connection is closed: nothing is left to do."""
+        self._idle.discard(self._writer)
         if self._timer is not None:
             self._timer.cancel()
+
+    def _set(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._until, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._until:
+            self._writer.close()
+        elif self._until < math.inf:
+            self._set()

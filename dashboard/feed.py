@@ -283,7 +283,7 @@ class Feed:
         self._newcomers = (newcomers + rest)[:_MOST_NEWCOMERS]
 
     def _take_in(self, rows: list[CallRow | Gone], head: int) -> None:
-        frames = [Frame(row, row.facts, self._draw, self._campaign_of(row.id)) for row in rows]
+        frames = [Frame(row, row.facts, self._draw, self._campaigns_of(row.id)) for row in rows]
         changed = [frame.facts for frame in frames if frame.facts]
         self.index.load(changed)
         self.masked_names.learn(changed)
@@ -297,8 +297,8 @@ class Feed:
         self.ring.extend(frames)
         self.head = head
 
-    def _campaign_of(self, call_id: int) -> str | None:
-        return self.index.facts(call_id).campaign if call_id in self.index else None
+    def _campaigns_of(self, call_id: int) -> frozenset[str | None]:
+        return frozenset({self.index.facts(call_id).campaign if call_id in self.index else None})
 
     def _announce(self) -> None:
         wait = FIGURES_PAUSE_SECONDS - (time.monotonic() - self._figures_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dashboard.calls import Facts
@@ -24,8 +24,8 @@ class Frame:
     facts: Facts | None
     """None of a call that is no more: it is only ever dropped."""
     draw: Renderer = field(repr=False)
-    was: str | None = None
-    """The campaign that the call had before, where there was a call and that is known."""
+    was: frozenset[str | None] = frozenset({None})
+    """The campaigns that the call had before; None among them stands for one that is not known."""
 
     @cached_property
     def show(self) -> bytes:
@@ -63,9 +63,14 @@ class Ring:
         """The newest frame of each call that changed after a number; None if the ring no longer knows them all.
 
         Only the newest: a call that was made and left a filter since then must not be shown first and then stay, as
-        a page that had not seen it made is not told to drop it.
+        a page that had not seen it made is not told to drop it. Its `was` has every campaign that the call had since
+        the number: a page may have seen it in any of them.
         """
         if seq < self.start:
             return None
-        newest = {frame.row.id: frame for frame in self._frames[bisect_right(self._seqs, seq) :]}
+        newest: dict[int, Frame] = {}
+        for frame in self._frames[bisect_right(self._seqs, seq) :]:
+            earlier = newest.get(frame.row.id)
+            was = frame.was if earlier is None else frame.was | earlier.was
+            newest[frame.row.id] = frame if was == frame.was else replace(frame, was=was)
         return sorted(newest.values(), key=lambda frame: frame.row.seq)

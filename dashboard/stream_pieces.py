@@ -109,4 +109,4 @@ def _may_have_known(wanted: CallFilter, frame: Frame) -> bool:
 
     The table does not say what a call was: a page that is back after a restart may be told an id that it never had.
     """
-    return frame.was is None or is_within(frame.was, wanted.scope)
+    return any(campaign is None or is_within(campaign, wanted.scope) for campaign in frame.was)

@@ -26,27 +26,32 @@ def forms_of(person: Person) -> list[str]:
     return list(dict.fromkeys([*map(str, person.spellings), *person.quoted]))
 
 
-def reports_about(person: Person) -> list[list[bytes]]:
-    """One call for every spelling: it is in all the fields that can hold text."""
+def reports_about(person: Person, in_words: str) -> list[list[bytes]]:
+    """One call for every spelling: it is in all the fields that can hold text, `in_words` in the names."""
     forms = forms_of(person)
     # A text may quote a number with the escapes of an address or of JSON; the call's own number has none.
     numbers = [form if form in map(str, person.spellings) else forms[0] for form in forms]
-    return [[told(**fields_with(form, to, place)) for place, (form, to) in enumerate(zip(forms, numbers, strict=True))]]
+    return [
+        [
+            told(**fields_with(form, to, place, in_words))
+            for place, (form, to) in enumerate(zip(forms, numbers, strict=True))
+        ]
+    ]
 
 
-def fields_with(form: str, to: str, place: int) -> dict[str, Any]:
+def fields_with(form: str, to: str, place: int, in_words: str) -> dict[str, Any]:
     return {
         "callSid": f"{place} {form}",
         "name": "outbound",
-        "agent": f"agent {form}",
-        "versionId": f"version {form}",
+        "agent": in_words.format(form),
+        "versionId": in_words.format(form),
         "from": "918044556677",
         "to": to,
         "time": "2025-12-19 16:01:07",
         "call_duration": 63,
         "transcription": f"Agent: Is it {form}?\nUser: Yes, {form}.",
-        "batchId": f"campaign {form}",
-        "hangup_reason": f"CALLED {form}",
+        "batchId": in_words.format(form),
+        "hangup_reason": in_words.format(form),
         "call_metadata": {"name": f"Asha {form}", "alt_phone": form, "nested": [form, {f"key {form}": [form]}]},
         "post_call": {"number": form, f"of {form}": f"it is {form}"},
         "post_call_detail": {"number": {"value": form, "comment": f"said {form}"}},
@@ -76,11 +81,13 @@ def readable(core: str, answer: str) -> list[str]:
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.core)
+# A short name is shown whole, a long one is shortened.
+@pytest.mark.parametrize("in_words", ["{}", "a campaign for {}"], ids=["bare", "in words"])
 @pytest.mark.parametrize("rights", [Rights(VIEWER), Rights(REVIEWER)], ids=["viewer", "reviewer"])
 async def test_no_spelling_of_a_number_is_readable_at_any_address(
-    settings: Settings, tmp_path: Path, migrated_file: Path, rights: Rights, person: Person
+    settings: Settings, tmp_path: Path, migrated_file: Path, rights: Rights, person: Person, in_words: str
 ) -> None:
-    reports = reports_about(person)
+    reports = reports_about(person, in_words)
     call_ids = range(1, len(reports[0]) + 1)
     async with board_with(settings, tmp_path / "board", migrated_file, reports) as app:
         found = await seen(app, await browser_of(app, "someone", rights), call_ids=call_ids)

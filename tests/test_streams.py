@@ -26,6 +26,7 @@ from dashboard.feed import Feed
 from dashboard.filters import CallFilter, matches, read_filter
 from dashboard.render import Renderer
 from dashboard.store.calls import facts_after
+from dashboard.store.removal import remove_calls
 from dashboard.streams import Streams
 from tests.events import read_events
 from tests.reports import data_of
@@ -100,7 +101,7 @@ class Page:
             self.cursor = int(last_id)
 
     def _swap(self, html: str) -> None:
-        if gone := re.match(r'<hx-upsert hx-target="#calls"><tr id="call-(\d+)" data-gone>', html):
+        if gone := re.match(r'<hx-upsert hx-target="#calls"><tr id="call-(\d+)" data-gone[^>]*>', html):
             self.rows.pop(int(gone[1]), None)
         elif row := re.match(r'<hx-upsert [^>]*><tr id="call-(\d+)"', html):
             self.rows[int(row[1])] = html
@@ -220,6 +221,34 @@ async def test_a_call_that_leaves_a_limit_leaves_the_page_and_one_outside_never_
     assert list(page.rows) == [1]
     await put(database, call("Asha", batchId="south"))
     await page.until(lambda page: not page.rows and page.figures["calls"] == 0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(3):
+        while not condition():  # noqa: ASYNC110 - the feed tells pages alone
+            await asyncio.sleep(0.01)
+
+
+def listed_in(streams: Streams, campaign: str) -> int:
+    return streams.feed.index.count(CallFilter(campaign=(campaign,)), streams.feed.today)
+
+
+@pytest.mark.parametrize("is_erased", [False, True])
+async def test_a_call_that_leaves_a_limit_by_two_moves_at_once_leaves_the_page(
+    database: Database, streams: Streams, is_erased: bool
+) -> None:
+    page = Page(streams, CallFilter(scope=("north",)))
+    await put(database, call("Asha", batchId="north"))
+    await page.until(lambda page: list(page.rows) == [1])
+    await page.cut()
+    await put(database, call("Asha", batchId="south"))
+    await until(lambda: listed_in(streams, "south"))
+    if is_erased:
+        await database.write(lambda session: remove_calls(session, [1]))
+    else:
+        await put(database, call("Asha", batchId="west"))
+    await until(lambda: not listed_in(streams, "south"))
+    await page.until(lambda page: not page.rows)
 
 
 async def test_of_calls_outside_a_limit_not_even_a_change_is_told(database: Database, streams: Streams) -> None:

@@ -23,7 +23,7 @@ from dashboard.links import safe_url
 from dashboard.masking import Mask, masked, names_number
 from dashboard.models import Call, Inbox, Recording
 from dashboard.recordings.audio import codec_name, file_ending, is_played
-from dashboard.render import LONGEST_SHOWN, Renderer, masked_by
+from dashboard.render import LONGEST_SHOWN, Renderer, masked_by, masked_row
 from dashboard.roles import Rights
 from dashboard.store.bodies import GONE, body_of
 from dashboard.store.calls import CallRow, find_call, rows_by_id, rows_of_person
@@ -208,6 +208,10 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
     is_masked = not look.rights.sees_numbers
     drawn = masked_said(said, renderer.region) if is_masked else said
     row, report = drawn.row, CallReport.model_validate(drawn.data)
+    attempts, other_calls = (
+        [masked_row(each, renderer.region) for each in calls] if is_masked else calls
+        for calls in (found.attempts, found.other_calls)
+    )
     title = f"{row.customer_name or renderer.phone(row.customer_number) or 'Call'} · Callboard"
     html = renderer.page(
         "_call.html",
@@ -225,8 +229,8 @@ def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
         turns=turns_of(report),
         variables=variables_of(report),
         functions=functions_of(report, renderer.timezone),
-        attempts=shown(found.attempts, MOST_ATTEMPTS_SHOWN),
-        other_calls=shown(found.other_calls, MOST_ATTEMPTS_SHOWN),
+        attempts=shown(attempts, MOST_ATTEMPTS_SHOWN),
+        other_calls=shown(other_calls, MOST_ATTEMPTS_SHOWN),
         fields=fields_of(drawn.data, found.call.try_count, data),
         reports=drawn.reports,
     )

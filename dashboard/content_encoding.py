@@ -12,8 +12,8 @@ MAX_BODY_BYTES = 2 * 2**20
 """Of a report, as it came and unpacked."""
 SUPPORTED = "gzip, deflate, br"
 _MAX_CODINGS = 4
-# A gzip body is a list of members, and each one copies what follows it: a body of 100,000 empty ones took minutes.
-_MAX_MEMBERS = 100
+MAX_MEMBERS = 100
+"""Of gzip: a body is a list of members, and each one copies what follows it. 100,000 empty ones took minutes."""
 _LONGEST_NAME = 40
 _GZIP_SIGNATURE = b"\x1f\x8b\x08"
 _ZLIB_SIGNATURES = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
@@ -76,14 +76,14 @@ def _codings(header: str) -> list[str]:
 def _gunzip(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    for _ in range(_MAX_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         part, body = _inflate(body, _GZIP_WINDOW, limit - size)
         parts.append(part)
         size += len(part)
         # Zeros after the last member are padding to every gzip program.
         if not body.strip(b"\0"):
             return b"".join(parts)
-    raise _Broken(f"it has more than {_MAX_MEMBERS} parts")
+    raise _Broken(f"it has more than {MAX_MEMBERS} parts")
 
 
 def _undeflate(body: bytes, limit: int) -> bytes:

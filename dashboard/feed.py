@@ -42,6 +42,8 @@ _CHUNK = 1000
 # How many numbers back a new process looks for reports that made no call.
 _LOOK_BACK = 1000
 _MOST_NEWCOMERS = 20
+# Filters whose usual figures are remembered: each of a viewer's addresses may be another one.
+_MOST_USUAL = 1_000
 # Under a burst, waiting rows leave together; the first of a burst leaves at once.
 PAUSE_SECONDS = 0.05
 FIGURES_PAUSE_SECONDS = 0.25
@@ -224,7 +226,7 @@ class Feed:
         if wanted.period != "today":
             return None
         minute = self._minute
-        if minute != self._usual_at:
+        if minute != self._usual_at or len(self._usual) >= _MOST_USUAL:
             self._usual_at, self._usual = minute, {}
         if wanted not in self._usual:
             self._usual[wanted] = self.index.usual(wanted, minute)

@@ -120,8 +120,12 @@ def test_bare_means_everything() -> None:
         ("from=2025-02-02&to=2025-02-01", "from=2025-02-02 is after to=2025-02-01; swap them."),
         ("period=7d&from=2025-01-01", "Give either period, or from and to, not both."),
         ("&".join(f"agent={number}" for number in range(101)), "agent has more than 100 values; choose fewer."),
+        (
+            f"campaign={'x' * 301}",
+            "campaign has a value of more than 300 characters; the names of calls are shorter.",
+        ),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_cannot_be_read_is_named_with_what_may_stand_there(query: str, problem: str) -> None:
     with pytest.raises(BadFilter) as caught:

@@ -204,14 +204,17 @@ def test_all_that_were_given_up_come_back_in_steps(database: Database) -> None:
 # --- the settings of the next start
 
 
-async def settle(database: Database, folder: Path, access: Access, state: str) -> dict[str, Any]:
-    """What an archive with these settings makes of the one recording there is."""
+async def settle(
+    database: Database, folder: Path, access: Access, state: str, problem: str | None = None
+) -> dict[str, Any]:
+    """What an archive with these settings makes of the one recording there is; `problem` "" waits for none."""
     archive = asyncio.create_task(Archive(database, Keep(folder, low_water=0), access).run())
     try:
         async with asyncio.timeout(CEILING):
             while True:
                 row = await asyncio.to_thread(only, database)
-                if row["state"] == state and (row["problem"] or state == "kept"):
+                is_said = row["problem"] or state == "kept" if problem is None else problem in row["problem"]
+                if row["state"] == state and is_said and not (problem == "" and row["problem"]):
                     return row
                 await asyncio.sleep(0.05)
     finally:
@@ -238,12 +241,9 @@ async def test_a_limit_that_is_raised_and_a_password_that_is_set_bring_recording
         store(database, report("a", recordingUrl=host.url("/a.mp3")))
         host.answers["/a.mp3"] = only_if("authorization", "Bearer t", audio(), status(401))
         access = Access(pairs, max_bytes=100)
-        assert "without permission (401)" in (await settle(database, tmp_path, access, "failed"))["problem"]
+        await settle(database, tmp_path, access, "failed", "without permission (401)")
         access = Access(pairs, read_credentials(f"http://{host.pair}=bearer:t", pairs), 100)
-        async with asyncio.timeout(CEILING):
-            while True:
-                if "larger than" in (await settle(database, tmp_path, access, "failed"))["problem"]:
-                    break
+        await settle(database, tmp_path, access, "failed", "larger than")
         await settle(database, tmp_path, replace(access, max_bytes=len(MP3)), "kept")
 
 
@@ -257,6 +257,37 @@ async def test_a_recording_that_broke_off_is_whole_after_the_next_attempt(databa
         sql(database, "UPDATE recording SET due_at = 0")
         row = await settle(database, tmp_path, Access((host.pair,)), "kept")
     assert (row["size"], row["cause"], row["problem"]) == (len(body), "", "")
+
+
+async def test_the_rest_of_a_beginning_is_fetched_when_the_setting_that_stopped_it_has_changed(
+    database: Database, tmp_path: Path
+) -> None:
+    body = wav()
+    async with RecordingHost({"/a.wav": audio(body[:9000], length=len(body))}) as host:
+        pairs = (host.pair,)
+        store(database, report("a", recordingUrl=host.url("/a.wav")))
+        await settle(database, tmp_path, Access(pairs), "waiting", "broke off")
+        host.answers["/a.wav"] = only_if("authorization", "Bearer t", audio(body), status(401))
+        sql(database, "UPDATE recording SET due_at = 0")
+        row = await settle(database, tmp_path, Access(pairs), "kept", "without permission (401)")
+        assert row["size"] == 9000
+        credentials = read_credentials(f"http://{host.pair}=bearer:t", pairs)
+        row = await settle(database, tmp_path, Access(pairs, credentials), "kept", "")
+    assert (row["size"], row["problem"]) == (len(body), "")
+
+
+@pytest.mark.parametrize("cause", ["hosts one.example:443", "auth https://one.example -", "size 1000"])
+def test_a_beginning_comes_back_when_its_setting_changes_and_stays_a_beginning(database: Database, cause: str) -> None:
+    want(database, "a")
+    keep(database, "half", 5, "It broke off.")
+    fail(database, cause)
+    row = only(database)
+    assert (row["state"], row["cause"]) == ("kept", f"cut {cause}")
+    assert [each.call_id for each in database.read_now(given_up)] == [1]
+    assert list(database.read_now(open_causes)) == [f"cut {cause}"]
+    assert database.write_now(partial(release, causes=[f"cut {cause}"])) == 1
+    row = only(database)
+    assert (row["state"], row["file"], row["cause"]) == ("waiting", "half", "cut")
 
 
 # --- the button and the command

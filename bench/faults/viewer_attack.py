@@ -105,6 +105,7 @@ def _attacks(target: Target, until: float) -> list[Attack]:
         Attack("streams of different filters", FILTERS, stay(lambda: f"/live?{new_filter()}")),
         Attack("walls of different filters", 100, stay(lambda: f"/wall/live?{new_filter()}")),
         Attack("pages of different filters", 40, ask(lambda: f"/?{new_filter()}")),
+        Attack("pages of long filters", 10, ask(lambda: f"/?campaign={next(numbers)}{'+x' * 5_000}")),
         Attack("figures of different filters", 20, ask(lambda: f"/api/figures?{new_filter()}")),
         Attack("500 calls of different filters", 20, ask(lambda: f"/api/calls?limit=500&{new_filter()}")),
         Attack("large masked reads", 2, ask(lambda: f"/api{call}")),

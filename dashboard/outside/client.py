@@ -139,6 +139,12 @@ def header(response: httpcore.Response, name: bytes) -> str:
     return next(values, b"").decode("utf-8", "surrogateescape")
 
 
+def all_headers(response: httpcore.Response, name: bytes) -> str:
+    """All headers of that name, joined by commas as if they were one (RFC 9110 section 5.3)."""
+    values = [value for key, value in response.headers if key.lower() == name]
+    return b", ".join(values).decode("utf-8", "surrogateescape")
+
+
 def usual_tls() -> ssl.SSLContext:
     """The system's authorities. Call it in a thread: reading the list of them takes up to 200 ms, once."""
     with _tls_lock:

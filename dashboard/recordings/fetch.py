@@ -26,6 +26,7 @@ from dashboard.outside.client import (
     GuardedNetwork,
     Resolve,
     Unreached,
+    all_headers,
     extensions,
     header,
     in_parts,
@@ -172,7 +173,7 @@ async def _receive(response: httpcore.Response, url: Url, fetch: _Fetch) -> _Rec
     if length.isdecimal() and int(length[:18]) > fetch.access.max_bytes:
         raise Missed(too_large(url.host, int(length[:18]), fetch.access))
     try:
-        content = unpacked(response.aiter_stream(), header(response, b"content-encoding"))
+        content = unpacked(response.aiter_stream(), all_headers(response, b"content-encoding"), fetch.access.max_bytes)
         async with aclosing(cast("AsyncGenerator[bytes, None]", content)) as chunks:
             return _Received(url.host, await _write(chunks, url, fetch))
     except BadEncoding as problem:

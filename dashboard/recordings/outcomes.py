@@ -33,7 +33,7 @@ MIB = 1024**2
 HOSTS, AUTH, SIZE = "hosts", "auth", "size"
 """Causes that a setting decides; a blank and the host, origin or number of bytes follow."""
 CUT = "cut"
-"""The cause of a file that is kept without its end."""
+"""The cause of a file that is kept without its end; a blank and what stops the rest follow, where a setting does."""
 NOT_READY, HOST, NETWORK, DISK, GONE, ADDRESS = "not ready", "host", "network", "disk", "gone", "address"
 _NOT_LET_IN = (401, 407)
 
@@ -150,9 +150,19 @@ def auth_cause(url: Url, access: Access) -> str:
     return f"{AUTH} {url.origin} {credential.mark if credential else '-'}"
 
 
+def cut_cause(cause: str) -> str:
+    """The cause of a recording whose beginning is kept, when a further attempt has failed for `cause`."""
+    return f"{CUT} {cause}" if cause.partition(" ")[0] in (HOSTS, AUTH, SIZE) else CUT
+
+
+def is_cut(cause: str) -> bool:
+    """Whether this is the cause of a file that is kept without its end."""
+    return cause.partition(" ")[0] == CUT
+
+
 def is_gone(cause: str, access: Access) -> bool:
     """Whether the setting that stopped a recording lets it be fetched now."""
-    kind, _, detail = cause.partition(" ")
+    kind, _, detail = cause.removeprefix(f"{CUT} ").partition(" ")
     if kind == HOSTS:
         host, _, port = detail.rpartition(":")
         return is_listed(host.strip("[]"), int(port), access.hosts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, insert, or_, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from dashboard.database.clock import tick
 from dashboard.models import Call, Discarded, Recording, table_of
-from dashboard.recordings.outcomes import CUT
+from dashboard.recordings.outcomes import CUT, cut_cause, is_cut
 
 WAITING, KEPT, FAILED, EXPIRED = "waiting", "kept", "failed", "expired"
 # After an attempt that may yet succeed: the platform can announce a recording before it can be fetched.
@@ -31,7 +31,9 @@ _WANT_ANEW = (
 )
 # What can be asked for again: nothing that has reached its age.
 _ASKED_AGAIN = {"state": WAITING, "attempts": 0, "problem": ""}
-_IS_GIVEN_UP = or_(_recording.c.state == FAILED, and_(_recording.c.state == KEPT, _recording.c.cause == CUT))
+_IS_CUT = or_(_recording.c.cause == CUT, _recording.c.cause.startswith(f"{CUT} "))
+_IS_GIVEN_UP = or_(_recording.c.state == FAILED, and_(_recording.c.state == KEPT, _IS_CUT))
+_IS_OPEN = or_(_recording.c.state.in_((WAITING, FAILED)), and_(_recording.c.state == KEPT, _IS_CUT))
 _call = table_of(Call)
 _RENUMBER = update(_call).where(_call.c.id == bindparam("of_call")).values(seq=bindparam("number"))
 MOST_AT_ONCE = 200
@@ -104,9 +106,9 @@ def note_kept(
     found = {"file": file, "content_type": content_type, "size": size, "codec": codec}
     if cut_off:
         values |= _next_try(claimed, KEPT)
-        if before is not None and before.file and (before.cause != CUT or before.size >= size):
+        if before is not None and before.file and (not is_cut(before.cause) or before.size >= size):
             found = {"file": before.file}
-            values["cause"] = before.cause
+            values["cause"] = CUT if is_cut(before.cause) else before.cause
     is_noted = _note(session, claimed, **values, **found)
     # What lies in the folder and belongs to no call, nobody could find again to erase it.
     in_use = found["file"] if is_noted else (before.file if before is not None else "")
@@ -137,10 +139,10 @@ def note_failed(
     else:
         values |= _next_try(claimed, FAILED, wait_seconds or 0)
     row = _recording.c
-    has_beginning = select(row.call_id).where(row.call_id == claimed.call_id, row.file != "", row.cause == CUT)
+    has_beginning = select(row.call_id).where(row.call_id == claimed.call_id, row.file != "", _IS_CUT)
     if session.execute(has_beginning).first() is not None:
         # The beginning that is kept stays what it is: a recording whose end is missing.
-        values["cause"] = CUT
+        values["cause"] = cut_cause(cause)
         if values.get("state") == FAILED:
             values["state"] = KEPT
     _note(session, claimed, **values)
@@ -199,16 +201,16 @@ def note_empty(session: Session, examined: Recording) -> None:
 
 def open_causes(session: Session) -> Sequence[str]:
     """Why recordings were not fetched so far, each cause once."""
-    row = _recording.c
-    return session.connection().scalars(select(row.cause).where(row.state.in_((WAITING, FAILED))).distinct()).all()
+    return session.connection().scalars(select(_recording.c.cause).where(_IS_OPEN).distinct()).all()
 
 
 def release(session: Session, causes: Collection[str], most: int = MOST_AT_ONCE) -> int:
     """Fetch the next recordings that one of these causes kept away; gives how many that are."""
     row = _recording.c
     # Those that wait for their first attempt, or are under way, have no cause.
-    stopped = select(row.call_id).where(row.state.in_((WAITING, FAILED)), row.cause.in_(causes)).limit(most)
-    return len(_ask_again(session, session.connection().scalars(stopped).all(), cause=""))
+    stopped = select(row.call_id).where(_IS_OPEN, row.cause.in_(causes)).limit(most)
+    cause = case((_IS_CUT, CUT), else_="")
+    return len(_ask_again(session, session.connection().scalars(stopped).all(), cause=cause))
 
 
 def _ask_again(session: Session, call_ids: Sequence[int], **values: object) -> Sequence[int]:

@@ -36,6 +36,7 @@ class Pieces:
         """By view and cursor: under load nearly all pages are equally far, and get the very same bytes."""
         self._shared_at = ("", 0)
         self._turns = FairQueue(at_once=2, each=1)
+        self._reads = FairQueue(at_once=2, each=1)
 
     def at_hand(self, page: Page, most: int) -> Piece | None:
         """The next piece from memory; None where memory lacks it, or it is more than `most` changes."""
@@ -47,7 +48,7 @@ class Pieces:
         return self._piece(page, frames, self._feed.head)
 
     async def next(self, page: Page) -> Piece | None:
-        """The next piece, from memory or the table; None if the page should reload.
+        """The next piece, from memory or the table; None if the page should reload. Raises what the database raises.
 
         The visitors take turns, a piece in each turn of the loop: a viewer with 500 pages that are far behind would
         otherwise keep the loop busy for seconds.
@@ -58,9 +59,11 @@ class Pieces:
             # Everything else that is ready runs before the next piece of anybody.
             await asyncio.sleep(0)
             frames = self._feed.ring.since(page.cursor)
-            if frames is None:
-                return await self._of_table(page)
-            return self._piece(page, frames, self._feed.head) if len(frames) < MOST_TO_CATCH_UP else None
+            if frames is not None:
+                return self._piece(page, frames, self._feed.head) if len(frames) < MOST_TO_CATCH_UP else None
+        # Turns of their own: a database that does not answer must not hold up pages that need none.
+        async with self._reads.turn(page.who):
+            return self._shared(page) or await self._of_table(page)
 
     def _shared(self, page: Page) -> Piece | None:
         """What another page of this view got from the same cursor on, as long as nothing has changed since."""

@@ -271,7 +271,7 @@ class Streams:
                 return chunk
             if self._is_outdated(page):
                 return None
-            piece = await self.pieces.next(page)
+            piece = await self._patiently(lambda: self.pieces.next(page))
             if piece is None:
                 return None
             page.cursor = piece.upto

@@ -30,7 +30,7 @@ from dashboard.store.removal import remove_calls
 from dashboard.streams import Streams
 from tests.events import read_events
 from tests.reports import data_of
-from tests.stored import store, told
+from tests.stored import sql, store, told
 
 INDIA = ZoneInfo("Asia/Kolkata")
 EVERYTHING = CallFilter()
@@ -332,6 +332,24 @@ async def test_a_page_too_far_behind_is_told_to_load_anew(
         page = Page(streams)
         await page.until(lambda page: "reload" in page.events)
         assert page.rows == {}
+
+
+async def test_a_page_behind_the_ring_waits_for_a_database_that_fails(
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring_module, "RING_SIZE", 3)
+    await put(database, *(call(f"sid{number}") for number in range(10)))
+    await streams.feed.reach(10, 3)
+    sql(database, "ALTER TABLE call RENAME TO call_away")
+    page = Page(streams)
+    catching_up = asyncio.create_task(page.until(lambda page: len(page.rows) == 10, seconds=10))
+    await until(lambda: page.events or streams.open["board"])
+    others = Page(streams)
+    others.cursor = 9
+    await others.until(lambda page: 10 in page.rows)
+    assert not page.rows
+    sql(database, "ALTER TABLE call_away RENAME TO call")
+    await catching_up
 
 
 async def test_a_page_behind_the_ring_reads_the_table(

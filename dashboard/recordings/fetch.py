@@ -139,8 +139,8 @@ async def _download(url: str, fetch: _Fetch) -> _Received:
 
 async def _follow(text: str, fetch: _Fetch) -> _Received:
     limits = fetch.limits
-    for _ in range(limits.max_redirects + 1):
-        url = _checked(text, fetch.access, limits)
+    for hop in range(limits.max_redirects + 1):
+        url = _checked(text, fetch.access, limits, is_redirect=hop > 0)
         times = {"connect_seconds": limits.connect_seconds, "silence_seconds": limits.silence_seconds}
         with told(url, **times):
             async with fetch.pool.stream(
@@ -153,10 +153,13 @@ async def _follow(text: str, fetch: _Fetch) -> _Received:
     raise Missed(Failed(why, NETWORK))
 
 
-def _checked(text: str, access: Access, limits: Limits) -> Url:
+def _checked(text: str, access: Access, limits: Limits, *, is_redirect: bool) -> Url:
     try:
         url = read_url(text)
     except BadAddress as problem:
+        if is_redirect:
+            # The report's own address is sound: its host may lead on to another one tomorrow.
+            raise Missed(Failed(f"The recording's host led on to an address that {problem}.", NETWORK)) from None
         why = f"The recording's address {problem}, so it cannot be fetched."
         raise Missed(Refused(why, ADDRESS)) from None
     if objection := port_objection(url.host, url.port, access.hosts, SETTING, limits.ports):

@@ -58,10 +58,6 @@ class Keep:
     def free_bytes(self) -> int:
         return free_bytes(self.folder)
 
-    def is_low(self) -> bool:
-        """Whether nothing more is kept. Raises OSError."""
-        return self.free_bytes() < self.low_water
-
     def check_room(self, coming: int = 0) -> None:
         """Raises DiskLow where `coming` more bytes would take the disk below the low water."""
         free = self.free_bytes()

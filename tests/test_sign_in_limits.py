@@ -16,7 +16,7 @@ from dashboard.accounts import Act, Change, give_password, give_rights, shut_out
 from dashboard.database import Database
 from dashboard.models import Account, KnownBrowser
 from dashboard.passwords import hash_password
-from dashboard.roles import REVIEWER, Rights
+from dashboard.roles import ADMIN, REVIEWER, Rights
 from dashboard.store.accounts import add_account, end_all_sessions, find_account
 from dashboard.store.known_browsers import (
     KEPT_SECONDS,
@@ -24,6 +24,7 @@ from dashboard.store.known_browsers import (
     known_as,
     remember_browser,
 )
+from dashboard.store.tokens import add_token
 from dashboard.tokens import new_token
 from dashboard.web.client_address import client_at
 from dashboard.web.known_browser import BROWSER_COOKIE, SECURE_BROWSER_COOKIE
@@ -113,6 +114,34 @@ async def test_wrong_tokens_from_one_ipv6_network_or_many_ports_are_slowed_as_on
     assert Counter([await ask(f"2001:db8::{n:x}") for n in range(1, 41)]) == {401: 30, 429: 10}
     assert Counter([await ask(f"203.0.113.10:{port}") for port in range(40_000, 40_040)]) == {401: 30, 429: 10}
     assert await ask("203.0.113.9") == 401
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "honest"),
+    [
+        ([f"203.0.113.{number}" for number in range(4)], "203.0.113.200"),
+        ([f"2001:db8:0:{number:x}00::1" for number in range(4)], "2001:db8:0:ff00::1"),
+    ],
+    ids=["IPv4 /24", "IPv6 /48"],
+)
+async def test_a_right_token_is_taken_whatever_its_neighbours_send(
+    make_app: MakeApp, neighbours: list[str], honest: str
+) -> None:
+    app = await make_app(admin_password=PASSWORD, proxy_hops=1, metrics_token="for-metrics-only")
+    token = new_token()
+    await app.database.write(partial(add_token, token=token, name="crm", rights=Rights(ADMIN), now=1))
+
+    async def ask(path: str, token: str, address: str) -> int:
+        headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
+        return (await app.test_client().get(path, headers=headers)).status_code
+
+    wrong = [await ask("/api/board", new_token(), address) for address in neighbours for _ in range(31)]
+    assert Counter(wrong) == {401: 120, 429: 4}
+    for address in (honest, neighbours[0]):
+        assert await ask("/api/board", token, address) == 200
+        assert await ask("/metrics", token, address) == 200
+        assert await ask("/metrics", "for-metrics-only", address) == 200
+        assert await ask("/metrics", "for-metrics-0nly", address) == 429
 
 
 async def test_wrong_webhook_secrets_are_slowed_by_client_and_the_right_one_is_always_taken(proxied: Callboard) -> None:

@@ -123,15 +123,16 @@ async def _by_token() -> Response | None:
     """
     scheme, _, token = request.headers["Authorization"].partition(" ")
     is_bearer = scheme.lower() == "bearer"
-    database, now = board().database, now_micros()
-    found = await database.read(partial(bearer_of, token=token.strip(), now=now)) if is_bearer else None
+    now = now_micros()
+    find = partial(bearer_of, token=token.strip(), now=now)
+    found = await board().database.read(find) if is_bearer else None
     if found is None:
         if board().wrong_tokens.is_too_much(client()):
             return refuse(429, "Too many requests with a wrong token. Wait a minute.", {"Retry-After": "60"})
         sentence = "This token opens nothing: it was never made, or was ended. An admin makes one at /tokens."
         return refuse(401, sentence, {"WWW-Authenticate": "Bearer"})
     if found.is_due:
-        await database.write(partial(note_used, token_id=found.token_id, now=now))
+        board().last_used.note(found.token_id, partial(note_used, token_id=found.token_id, now=now))
     g.signed_in = SignedIn(f"{audit.BEARER_OF}{found.name}", found.rights, NOBODY, is_due=False)
     return None
 
@@ -184,10 +185,10 @@ async def _signed_in() -> SignedIn | None:
     token = request.cookies.get(cookie_name())
     if not token:
         return None
-    database, now = board().database, now_micros()
-    found = await database.read(partial(account_of_session, token=token, now=now))
+    now = now_micros()
+    found = await board().database.read(partial(account_of_session, token=token, now=now))
     if found is not None and found.is_due:
-        await database.write(partial(note_seen, token=token, now=now))
+        board().last_used.note(found.session, partial(note_seen, token=token, now=now))
     return found
 
 

@@ -17,10 +17,10 @@ from dashboard.database import Database
 from dashboard.models import Account, KnownBrowser
 from dashboard.passwords import hash_password
 from dashboard.roles import ADMIN, REVIEWER, Rights
+from dashboard.store import known_browsers
 from dashboard.store.accounts import add_account, end_all_sessions, find_account
 from dashboard.store.known_browsers import (
     KEPT_SECONDS,
-    MOST_OF_ONE_ACCOUNT,
     known_as,
     remember_browser,
 )
@@ -404,24 +404,48 @@ def test_a_browser_is_forgotten_after_half_a_year_without_a_sign_in(database: Da
     assert database.read_now(lambda session: len(session.exec(select(KnownBrowser)).all())) == 2
 
 
-def test_an_account_has_a_bounded_number_of_known_browsers_the_newest(database: Database) -> None:
+def test_an_account_has_a_bounded_number_of_known_browsers_and_of_addresses_the_newest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_browsers, most_addresses = 12, 5
+    monkeypatch.setattr(known_browsers, "MOST_BROWSERS", most_browsers)
+    monkeypatch.setattr(known_browsers, "MOST_ADDRESSES", most_addresses)
     asha, bina = (database.write_now(partial(account_of, name=name)) for name in ("asha", "bina"))
 
-    def is_known(token: str, account_id: int) -> bool:
-        look = partial(known_as, token=token, network="elsewhere", account_id=account_id, now=100)
+    def is_known(account_id: int, token: str = "", network: str = "elsewhere") -> bool:
+        look = partial(known_as, token=token, network=network, account_id=account_id, now=9_999)
         return database.read_now(look) != ""
 
-    def sign_in(token: str, account_id: int, now: int) -> None:
-        step = partial(remember_browser, old_token="", token=token, network="a", account_id=account_id, now=now)
-        database.write_now(step)
+    def sign_in_often(session: Session) -> None:
+        remember_browser(session, "", "b", "home of b", bina, 1)
+        for number in range(most_browsers + 5):
+            remember_browser(session, "", str(number), f"network {number}", asha, number + 2)
 
-    sign_in("b", bina, 1)
-    count = MOST_OF_ONE_ACCOUNT + 5
-    for number in range(count):
-        sign_in(str(number), asha, number + 2)
-    # One of the places is the address.
-    assert [is_known(str(number), asha) for number in range(count)] == [False] * 6 + [True] * (count - 6)
-    assert is_known("b", bina)
+    database.write_now(sign_in_often)
+    last = most_browsers + 4
+    browsers = [is_known(asha, token=str(number)) for number in (0, 4, 5, last)]
+    assert browsers == [False, False, True, True]
+    gone = last - most_addresses
+    networks = [is_known(asha, network=f"network {number}") for number in (0, gone, gone + 1, last)]
+    assert networks == [False, False, True, True]
+    assert is_known(bina, token="b")
+    assert is_known(bina, network="home of b")
+
+
+def test_the_browser_of_an_owner_stays_known_while_two_hundred_browsers_share_the_account(database: Database) -> None:
+    shared = database.write_now(partial(account_of, name="team"))
+
+    def sign_in(session: Session) -> None:
+        remember_browser(session, "", "owner", "office", shared, 1)
+        for number in range(200):
+            # Each changes its address.
+            for place in range(2):
+                old = f"browser {number}" if place else ""
+                remember_browser(session, old, f"browser {number}", f"{place} of {number}", shared, 2 + number)
+
+    database.write_now(sign_in)
+    look = partial(known_as, token="owner", network="elsewhere", account_id=shared, now=9_999)
+    assert database.read_now(look) != ""
 
 
 def test_every_address_that_an_account_signed_in_from_stays_known_and_a_cookie_cannot_name_one(

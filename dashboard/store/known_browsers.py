@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
@@ -19,13 +20,27 @@ browser that is not known.
 """
 
 
-def known_as(session: Session, token: str, network: str, account_id: int, now: int) -> str:
-    """By what an account knows who signs in: a key of the browser, else of the network; "" where it knows neither."""
-    for sha in (_hash_of_browser(token), _hash_of_network(network)):
-        found = session.get(KnownBrowser, (sha, account_id))
-        if found is not None and found.used_at > _oldest(now):
-            return f"{account_id} {sha.hex()}"
-    return ""
+class Known(NamedTuple):
+    """By what an account knows who signs in, and whether any account has signed in from that address."""
+
+    browser: str = ""
+    """A key of the browser; "" where the account does not know it."""
+    is_own_address: bool = False
+    is_known_address: bool = False
+
+
+def known_as(session: Session, token: str, network: str, account_id: int | None, now: int) -> Known:
+    """What is known of a browser that has `token` and comes from `network`; `account_id` is None for a name of none."""
+    browser, address = _hash_of_browser(token), _hash_of_network(network)
+    is_recent = col(KnownBrowser.used_at) > _oldest(now)
+    at_address = select(KnownBrowser.token_hash).where(KnownBrowser.token_hash == address, is_recent)
+    is_known_address = session.exec(at_address.limit(1)).first() is not None
+    if account_id is None:
+        return Known(is_known_address=is_known_address)
+    hashes = col(KnownBrowser.token_hash).in_((browser, address))
+    own = select(KnownBrowser.token_hash).where(hashes, KnownBrowser.account_id == account_id, is_recent)
+    found = {bytes(sha) for sha in session.exec(own)}
+    return Known(f"{account_id} {browser.hex()}" if browser in found else "", address in found, is_known_address)
 
 
 def remember_browser(session: Session, old_token: str, token: str, network: str, account_id: int, now: int) -> None:

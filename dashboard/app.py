@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quart import Response, request
 from quart.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable
 
 from dashboard.archive import Archive
 from dashboard.database import Database
@@ -58,6 +58,7 @@ from dashboard.web.compress import compress
 from dashboard.web.door import guard
 from dashboard.web.downloads import Downloads
 from dashboard.web.headers import harden
+from dashboard.web.last_used import LastUsed
 from dashboard.web.openings import openings_of
 from dashboard.web.pages import problem_page
 from dashboard.web.parts import STREAMS, Callboard, RecordingCounts, now_micros
@@ -132,6 +133,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.recording_counts = RecordingCounts()
     app.sign_in_limits = SignInLimits()
     app.wrong_tokens = NetworkSlowdown(most=30, seconds=60)
+    app.last_used = LastUsed(app.database)
     app.erasing = set()
     app.requests = RequestQueue(settings)
     app.downloads = Downloads()
@@ -204,6 +206,7 @@ def _run_parts(app: Callboard) -> None:
     async def finish() -> None:
         stop(app)
         await erase.finish(app)
+        await app.last_used.finish()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -230,6 +233,8 @@ async def _explain(problem: HTTPException) -> ResponseReturnValue:
     answer = _explanation(status, problem)
     if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
         answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
+    if isinstance(problem, ServiceUnavailable) and problem.retry_after:
+        answer.headers["Retry-After"] = str(problem.retry_after)
     return answer
 
 
@@ -237,8 +242,8 @@ def _explanation(status: int, problem: HTTPException) -> Response:
     if request.path in STREAMS:
         # It must never be put into a page as a sentence would be.
         return Response(b"", status)
-    # Who may do what is said by the door, in words of its own.
-    sentence = (problem.description if status == 403 else None) or _sentences(status)
+    # Who may do what, and what cannot be done now, is said where it is refused.
+    sentence = (problem.description if status in (403, 503) else None) or _sentences(status)
     if is_from_a_program():
         return refuse(status, sentence)
     return problem_page(status, title_of(status, problem.name), sentence)

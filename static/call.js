@@ -175,21 +175,26 @@ function neighbour(by) {
 }
 
 // The keys go on past the last row that is loaded.
-let isLoadingOlder = false;
-on("htmx:error", () => (isLoadingOlder = false));
+let openNext = null; // while older calls are on their way
 
 function loadOlderAndOpen() {
-  if (isLoadingOlder) return;
-  isLoadingOlder = true;
-  const count = byId("calls").childElementCount;
-  on("list:settled", function openNext() {
-    if (byId("calls").childElementCount === count) return;
-    isLoadingOlder = false;
-    document.removeEventListener("list:settled", openNext);
+  if (openNext) return;
+  openNext = () => {
+    // Not by the number of rows: a row can leave meanwhile, and the older calls may have been erased.
+    if (loadingOlder?.isConnected) return;
+    forgetNext();
     neighbour(1);
-  });
+  };
+  on("list:settled", openNext);
   byId("older").querySelector("a").click();
 }
+
+function forgetNext() {
+  document.removeEventListener("list:settled", openNext);
+  openNext = null;
+}
+
+on("older:stopped", forgetNext);
 
 function openCampaigns() {
   const menu = document.querySelector('details[data-choice="campaign"]');

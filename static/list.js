@@ -116,6 +116,7 @@ on("click", (event) => {
 on("htmx:after:swap", settled);
 on("board:redrawn", () => {
   outsideAtFirst = null;
+  stopLoadingOlder();
   forgetHeld();
   settled();
 });
@@ -148,7 +149,21 @@ on("click", (event) => {
   byId("calls").dataset.grown = "true";
   loadingOlder = link;
 });
-on("htmx:error", () => (loadingOlder = null));
+
+// A refusal is an answer to htmx, no error.
+for (const type of ["htmx:error", "htmx:response:error"]) {
+  on(type, (event) => {
+    if (!loadingOlder || event.target !== loadingOlder) return;
+    stopLoadingOlder();
+    maybeLeft();
+    say("Older calls could not be loaded. Try again in a few seconds.");
+  });
+}
+
+function stopLoadingOlder() {
+  loadingOlder = null;
+  document.dispatchEvent(new CustomEvent("older:stopped"));
+}
 
 const olderRemain = () => byId("older") && !byId("older").hidden;
 

@@ -16,19 +16,27 @@ from dashboard.accounts import Act, Change, give_password, give_rights, shut_out
 from dashboard.database import Database
 from dashboard.models import Account, KnownBrowser
 from dashboard.passwords import hash_password
-from dashboard.roles import REVIEWER, Rights
+from dashboard.roles import ADMIN, REVIEWER, Rights
+from dashboard.store import known_browsers
 from dashboard.store.accounts import add_account, end_all_sessions, find_account
 from dashboard.store.known_browsers import (
     KEPT_SECONDS,
-    MOST_OF_ONE_ACCOUNT,
+    Known,
     known_as,
     remember_browser,
 )
+from dashboard.store.tokens import add_token
 from dashboard.tokens import new_token
 from dashboard.web.client_address import client_at
 from dashboard.web.known_browser import BROWSER_COOKIE, SECURE_BROWSER_COOKIE
 from dashboard.web.parts import Callboard, now_micros
-from dashboard.web.sign_in_limits import FIRST_TRIES, Attempt, SignInLimits
+from dashboard.web.sign_in_limits import (
+    FIRST_TRIES,
+    MOST_BY_CLIENT,
+    MOST_BY_KNOWN_ADDRESS,
+    Attempt,
+    SignInLimits,
+)
 from tests.forms import post
 from tests.reports import WEBHOOK, report
 from tests.signed_in import PASSWORD
@@ -45,9 +53,11 @@ async def proxied(make_app: MakeApp) -> Callboard:
     return await make_app(admin_password=PASSWORD, webhook_secrets=("hush",), proxy_hops=1)
 
 
-async def enter(app: Callboard, address: str, password: str = PASSWORD, *, client: Client | None = None) -> int:
+async def enter(
+    app: Callboard, address: str, password: str = PASSWORD, *, client: Client | None = None, name: str = "admin"
+) -> int:
     """The status of one sign-in, as the proxy hands it on from this address."""
-    form, headers = {"name": "admin", "password": password}, {"X-Forwarded-For": address}
+    form, headers = {"name": name, "password": password}, {"X-Forwarded-For": address}
     return (await (client or app.test_client()).post("/sign-in", form=form, headers=headers)).status_code
 
 
@@ -115,6 +125,34 @@ async def test_wrong_tokens_from_one_ipv6_network_or_many_ports_are_slowed_as_on
     assert await ask("203.0.113.9") == 401
 
 
+@pytest.mark.parametrize(
+    ("neighbours", "honest"),
+    [
+        ([f"203.0.113.{number}" for number in range(4)], "203.0.113.200"),
+        ([f"2001:db8:0:{number:x}00::1" for number in range(4)], "2001:db8:0:ff00::1"),
+    ],
+    ids=["IPv4 /24", "IPv6 /48"],
+)
+async def test_a_right_token_is_taken_whatever_its_neighbours_send(
+    make_app: MakeApp, neighbours: list[str], honest: str
+) -> None:
+    app = await make_app(admin_password=PASSWORD, proxy_hops=1, metrics_token="for-metrics-only")
+    token = new_token()
+    await app.database.write(partial(add_token, token=token, name="crm", rights=Rights(ADMIN), now=1))
+
+    async def ask(path: str, token: str, address: str) -> int:
+        headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
+        return (await app.test_client().get(path, headers=headers)).status_code
+
+    wrong = [await ask("/api/board", new_token(), address) for address in neighbours for _ in range(31)]
+    assert Counter(wrong) == {401: 120, 429: 4}
+    for address in (honest, neighbours[0]):
+        assert await ask("/api/board", token, address) == 200
+        assert await ask("/metrics", token, address) == 200
+        assert await ask("/metrics", "for-metrics-only", address) == 200
+        assert await ask("/metrics", "for-metrics-0nly", address) == 429
+
+
 async def test_wrong_webhook_secrets_are_slowed_by_client_and_the_right_one_is_always_taken(proxied: Callboard) -> None:
     async def send(address: str, secret: str = "wrong") -> int:
         headers = {"X-Forwarded-For": address, "Authorization": f"Bearer {secret}"}
@@ -164,6 +202,63 @@ async def test_an_address_of_the_account_has_a_limit_of_its_own(proxied: Callboa
     assert await enter(proxied, "203.0.113.9") == 303
     assert await guesses(proxied, ["203.0.113.9"] * 12) == {401: 10, 429: 2}
     assert await enter(proxied, "203.0.113.10") == 303
+
+
+async def accounts_at(app: Callboard, address: str, names: list[str]) -> None:
+    """Accounts of these names that have signed in from an address."""
+    for name in names:
+        add = partial(add_account, name=name, password_hash=hash_password(PASSWORD), now=1)
+        await app.database.write(add)
+        assert await enter(app, address, name=name) == 303
+
+
+async def test_guesses_at_every_account_of_a_shared_address_have_one_limit(proxied: Callboard) -> None:
+    names = [f"person {number}" for number in range(12)]
+    office = "203.0.113.9"
+    await accounts_at(proxied, office, names)
+    looked_at = 0
+    count_wrong = proxied.sign_in_limits.count_wrong
+
+    def counted(attempt: Attempt) -> None:
+        nonlocal looked_at
+        looked_at += 1
+        count_wrong(attempt)
+
+    proxied.sign_in_limits.count_wrong = counted  # type: ignore[method-assign]
+    answers = Counter([await enter(proxied, office, "wrong", name=name) for _ in range(10) for name in names])
+    assert answers == {401: MOST_BY_CLIENT, 429: 110}
+    assert looked_at == MOST_BY_KNOWN_ADDRESS
+
+
+async def test_over_the_limits_the_people_of_a_known_address_get_in_and_no_answer_tells_which_names_exist(
+    proxied: Callboard,
+) -> None:
+    office, elsewhere = "203.0.113.9", "198.51.100.7"
+    await accounts_at(proxied, office, ["asha"])
+    await accounts_at(proxied, elsewhere, ["bina"])
+    proxied.sign_in_limits = SignInLimits()
+    names = ["asha", "bina", "nobody"]
+    first = [[await enter(proxied, office, "wrong", name=name) for name in names] for _ in range(6)]
+    # The limit of a client is reached with the tenth.
+    assert first == [[401] * 3] * 3 + [[401, 429, 429]] + [[429] * 3] * 2
+    # Not even a right password tells, but where it opens.
+    assert [await enter(proxied, office, name=name) for name in names] == [303, 429, 429]
+    assert await enter(proxied, "192.0.2.1", name="bina") == 303
+
+
+@pytest.mark.parametrize("name", ["asha", "bina", "nobody"])
+async def test_the_answers_to_guesses_at_one_name_are_the_same_for_every_name(proxied: Callboard, name: str) -> None:
+    office, elsewhere = "203.0.113.9", "198.51.100.7"
+    await accounts_at(proxied, office, ["asha"])
+    await accounts_at(proxied, elsewhere, ["bina"])
+    proxied.sign_in_limits = SignInLimits(by_name=6, by_name_of_new_networks=6)
+    spread = [await enter(proxied, f"10.0.{number}.1", "wrong", name=name) for number in range(13)]
+    assert spread == [401] * 12 + [429]
+    # The limit of the name is reached everywhere.
+    assert [await enter(proxied, office, "wrong", name=name) for _ in range(3)] == [429] * 3
+    # That counts for the client, too.
+    others = [await enter(proxied, office, "wrong", name=f"other {number}") for number in range(8)]
+    assert others == [401] * 7 + [429]
 
 
 async def test_a_known_browser_has_a_limit_of_its_own(proxied: Callboard) -> None:
@@ -219,15 +314,16 @@ def test_made_up_names_do_not_push_the_count_of_an_account_out() -> None:
 async def test_a_known_browser_does_not_wait_behind_the_checks_of_others() -> None:
     limits = SignInLimits()
     other, owner = Attempt(client_at("10.0.0.1"), "admin", 1), Attempt(client_at("10.0.0.2"), "admin", 1, "known")
+    neighbour = Attempt(client_at("10.0.0.2"), "admin", 1, is_own_address=True, is_known_address=True)
     release, running = asyncio.Event(), 0
 
-    async def check() -> None:
+    async def check(attempt: Attempt) -> None:
         nonlocal running
-        async with limits.turn(other):
+        async with limits.turn(attempt):
             running += 1
             await release.wait()
 
-    waiting = [asyncio.create_task(check()) for _ in range(50)]
+    waiting = [asyncio.create_task(check(attempt)) for attempt in (other, neighbour) for _ in range(25)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert running == 1
@@ -255,7 +351,7 @@ async def is_known(app: Callboard, token: str, name: str = "admin") -> bool:
         account = find_account(session, name)
         assert account is not None
         assert account.id is not None
-        return known_as(session, token, "elsewhere", account.id, now_micros()) != ""
+        return known_as(session, token, "elsewhere", account.id, now_micros()).browser != ""
 
     return await app.database.read(look)
 
@@ -369,30 +465,55 @@ def test_a_browser_is_forgotten_after_half_a_year_without_a_sign_in(database: Da
     asha = database.write_now(partial(account_of, name="asha"))
     database.write_now(partial(remember_browser, old_token="", token="t", network="a", account_id=asha, now=DAY))
     last = DAY + KEPT_SECONDS * 1_000_000
-    assert database.read_now(partial(known_as, token="t", network="b", account_id=asha, now=last - 1)) != ""
-    assert database.read_now(partial(known_as, token="t", network="a", account_id=asha, now=last)) == ""
+    assert database.read_now(partial(known_as, token="t", network="b", account_id=asha, now=last - 1)).browser
+    assert database.read_now(partial(known_as, token="t", network="a", account_id=asha, now=last)) == Known()
     database.write_now(partial(remember_browser, old_token="", token="new", network="a", account_id=asha, now=last))
     assert database.read_now(lambda session: len(session.exec(select(KnownBrowser)).all())) == 2
 
 
-def test_an_account_has_a_bounded_number_of_known_browsers_the_newest(database: Database) -> None:
+def test_an_account_has_a_bounded_number_of_known_browsers_and_of_addresses_the_newest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_browsers, most_addresses = 12, 5
+    monkeypatch.setattr(known_browsers, "MOST_BROWSERS", most_browsers)
+    monkeypatch.setattr(known_browsers, "MOST_ADDRESSES", most_addresses)
     asha, bina = (database.write_now(partial(account_of, name=name)) for name in ("asha", "bina"))
 
-    def is_known(token: str, account_id: int) -> bool:
-        look = partial(known_as, token=token, network="elsewhere", account_id=account_id, now=100)
-        return database.read_now(look) != ""
+    def is_known(account_id: int, token: str = "", network: str = "elsewhere") -> bool:
+        look = partial(known_as, token=token, network=network, account_id=account_id, now=9_999)
+        known = database.read_now(look)
+        return known.browser != "" or known.is_own_address
 
-    def sign_in(token: str, account_id: int, now: int) -> None:
-        step = partial(remember_browser, old_token="", token=token, network="a", account_id=account_id, now=now)
-        database.write_now(step)
+    def sign_in_often(session: Session) -> None:
+        remember_browser(session, "", "b", "home of b", bina, 1)
+        for number in range(most_browsers + 5):
+            remember_browser(session, "", str(number), f"network {number}", asha, number + 2)
 
-    sign_in("b", bina, 1)
-    count = MOST_OF_ONE_ACCOUNT + 5
-    for number in range(count):
-        sign_in(str(number), asha, number + 2)
-    # One of the places is the address.
-    assert [is_known(str(number), asha) for number in range(count)] == [False] * 6 + [True] * (count - 6)
-    assert is_known("b", bina)
+    database.write_now(sign_in_often)
+    last = most_browsers + 4
+    browsers = [is_known(asha, token=str(number)) for number in (0, 4, 5, last)]
+    assert browsers == [False, False, True, True]
+    gone = last - most_addresses
+    networks = [is_known(asha, network=f"network {number}") for number in (0, gone, gone + 1, last)]
+    assert networks == [False, False, True, True]
+    assert is_known(bina, token="b")
+    assert is_known(bina, network="home of b")
+
+
+def test_the_browser_of_an_owner_stays_known_while_two_hundred_browsers_share_the_account(database: Database) -> None:
+    shared = database.write_now(partial(account_of, name="team"))
+
+    def sign_in(session: Session) -> None:
+        remember_browser(session, "", "owner", "office", shared, 1)
+        for number in range(200):
+            # Each changes its address.
+            for place in range(2):
+                old = f"browser {number}" if place else ""
+                remember_browser(session, old, f"browser {number}", f"{place} of {number}", shared, 2 + number)
+
+    database.write_now(sign_in)
+    look = partial(known_as, token="owner", network="elsewhere", account_id=shared, now=9_999)
+    assert database.read_now(look).browser
 
 
 def test_every_address_that_an_account_signed_in_from_stays_known_and_a_cookie_cannot_name_one(
@@ -414,18 +535,21 @@ def test_every_address_that_an_account_signed_in_from_stays_known_and_a_cookie_c
         for token, network in (("", "home"), ("", "train"), ("", "office"), ("", "elsewhere"), ("2", "elsewhere"),
                                ("0", "elsewhere"), ("home", "elsewhere"), ("network home", "elsewhere"))
     }  # fmt: skip
-    assert [pair for pair, key in known.items() if key] == [
+    assert [pair for pair, found in known.items() if found.browser or found.is_own_address] == [
         ("", "home"),
         ("", "train"),
         ("", "office"),
         ("2", "elsewhere"),
     ]
-    # Each has a limit of its own.
-    assert len({key for key in known.values() if key}) == 4
+    assert [pair for pair, found in known.items() if found.browser] == [("2", "elsewhere")]
+    bina = database.write_now(partial(account_of, name="bina"))
+    for account_id in (bina, None):
+        look = partial(known_as, token="2", network="home", account_id=account_id, now=2)
+        assert database.read_now(look) == Known(is_known_address=True)
 
 
 def test_after_a_restore_no_browser_is_known(database: Database) -> None:
     asha = database.write_now(partial(account_of, name="asha"))
     database.write_now(partial(remember_browser, old_token="", token="t", network="a", account_id=asha, now=1))
     database.write_now(end_all_sessions)
-    assert database.read_now(partial(known_as, token="t", network="a", account_id=asha, now=2)) == ""
+    assert database.read_now(partial(known_as, token="t", network="a", account_id=asha, now=2)) == Known()

@@ -103,10 +103,9 @@ async def sign_in() -> ResponseReturnValue:
 def _account_of_attempt(session: Session, name: str, who: Client, browser: str) -> tuple[Account | None, Attempt]:
     """The account that a name means, and the attempt to sign in to it."""
     account = find_account(session, name)
-    if account is None or account.id is None:
-        return None, Attempt(who, name_key(name))
-    known = known_as(session, browser, who.own_network, account.id, now_micros())
-    return account, Attempt(who, name_key(account.name), account.id, known)
+    account_id = account.id if account else None
+    known = known_as(session, browser, who.own_network, account_id, now_micros())
+    return account, Attempt(who, name_key(account.name if account else name), account_id, *known)
 
 
 async def _enter(account: Account, password: str) -> _Tokens | None:
@@ -240,6 +239,10 @@ async def _check(account: Account | None, password: str, attempt: Attempt) -> tu
         # Before the password is looked at: a guess that is checked and then called too much has been a guess.
         if limits.is_over(attempt):
             return False, True
+        # Before the attempt itself counts.
+        is_slowed = limits.is_slowed(attempt)
+        if is_slowed and not attempt.is_own_address:
+            account = None
         is_open = account is not None and account.disabled_at is None
         if await asyncio.to_thread(matches, account.password_hash if account and is_open else None, password):
             return True, False
@@ -249,7 +252,7 @@ async def _check(account: Account | None, password: str, attempt: Attempt) -> tu
         who, address = account.name, attempt.client.address
         wrong = partial(audit.note, now=now_micros(), account=who, action=audit.WRONG_PASSWORD, address=address)
         await board().database.write(wrong)
-    return False, False
+    return False, is_slowed
 
 
 def _begin(

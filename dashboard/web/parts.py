@@ -29,6 +29,7 @@ from dashboard.streams import Streams
 from dashboard.upkeep import Upkeep
 from dashboard.watch import Watch
 from dashboard.web.downloads import Downloads
+from dashboard.web.last_used import LastUsed
 from dashboard.web.misdirected import is_webhook_path
 from dashboard.web.openings import Who
 from dashboard.web.readiness import Readiness
@@ -98,6 +99,8 @@ class Callboard(Quart):
     sign_in_limits: SignInLimits
     # A program with a wrong token asks on and on, and so does an attacker who guesses.
     wrong_tokens: NetworkSlowdown
+    # When sessions and tokens were last used, on its way to the database.
+    last_used: LastUsed
     recording_counts: RecordingCounts
     # People who are being erased at this moment.
     erasing: set[asyncio.Task[Erased]]

@@ -33,11 +33,16 @@ MOST_WAITING = 500
 """Requests of one account in the queue: it asks for as many pages in ten seconds."""
 WAIT_SECONDS = 10.0
 STREAM_WAIT_SECONDS = 60.0
+AUDIT_WAIT_SECONDS = 5.0
+"""For the lines of the audit log before one's own: longer than the database takes to write one or to give it up."""
 _MOST_KNOWN = 5_000
 _UNLIMITED = 1_000_000
 _HOLD = "callboard.hold"
 _NO_QUEUE = ("/static/", "/healthz", "/readyz", "/metrics")
 _SESSION_COOKIES = ("callboard_session", "__Host-callboard_session")
+
+_OWN = 429, "Too many requests of yours are waiting. Ask again in a few seconds."
+_BUSY = 503, "The board did not get to your request in time. Ask again in a few seconds."
 
 App = Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
 
@@ -64,16 +69,30 @@ class Hold:
         if self._turn:
             self._turn.release()
 
+    def release_common(self) -> None:
+        """This request waits for something that other visitors' pages do not need."""
+        if self._turn:
+            self._turn.release_common()
+
     def answer_began(self, *, is_stream: bool) -> None:
         # A page keeps the visitor's own turn until it is sent: slow readers of large pages fill no memory.
-        if self._turn and is_stream:
-            self._turn.release()
-        elif self._turn:
-            self._turn.release_common()
+        if is_stream:
+            self.release_turn()
+        else:
+            self.release_common()
 
     def close(self) -> None:
         self.release_turn()
         self.until_sent.close()
+
+
+class _NoTurn(Exception):
+    """No turn came for a request: the status to answer, and the sentence that says why."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
 
 
 class RequestQueue:
@@ -104,8 +123,8 @@ class RequestQueue:
         is_stream = scope["path"] in STREAMS and scope["method"] == "GET"
         try:
             turn = await self._turn(scope, known, is_stream=is_stream)
-        except (TooManyWaiting, TimeoutError):
-            await _refuse(scope["path"], send)
+        except _NoTurn as refusal:
+            await _refuse(scope["path"], refusal, send)
             return
         hold = Hold(self, credential, turn)
         cast(dict[str, Any], scope)[_HOLD] = hold
@@ -121,21 +140,28 @@ class RequestQueue:
             hold.close()
 
     async def _turn(self, scope: HTTPScope, known: str | None, *, is_stream: bool) -> Turn | None:
-        """Raises TooManyWaiting, TimeoutError."""
+        """None for a request that needs none. Raises _NoTurn."""
         who = known or f"address:{client_of(scope, self._settings).own_network}"
-        most_waiting = MOST_WAITING if known else None
-        if scope["path"].startswith(_NO_QUEUE):
+        queue, seconds = self._queue_of(scope, is_known=known is not None, is_stream=is_stream)
+        if queue is None:
             return None
+        try:
+            async with asyncio.timeout(seconds):
+                return await queue.enter(who, most_waiting=MOST_WAITING if known else None)
+        except TooManyWaiting:
+            raise _NoTurn(*_OWN) from None
+        except TimeoutError:
+            raise _NoTurn(*(_OWN if queue.busy[who] >= queue.each else _BUSY)) from None
+
+    def _queue_of(self, scope: HTTPScope, *, is_known: bool, is_stream: bool) -> tuple[FairQueue | None, float]:
+        """Where a request waits for its turn, and for how long."""
+        if scope["path"].startswith(_NO_QUEUE):
+            return None, 0.0
         if is_stream:
-            async with asyncio.timeout(STREAM_WAIT_SECONDS):
-                return await self.streams.enter(who, most_waiting=most_waiting)
+            return self.streams, STREAM_WAIT_SECONDS
         if scope["method"] in ("GET", "HEAD"):
-            async with asyncio.timeout(WAIT_SECONDS):
-                return await self.pages.enter(who, most_waiting=most_waiting)
-        if known:
-            async with asyncio.timeout(WAIT_SECONDS):
-                return await self.forms.enter(who, most_waiting=most_waiting)
-        return None
+            return self.pages, WAIT_SECONDS
+        return self.forms if is_known else None, WAIT_SECONDS
 
 
 def hold() -> Hold:
@@ -160,9 +186,9 @@ def _credential_of(scope: HTTPScope) -> bytes:
     return b""
 
 
-async def _refuse(path: str, send: ASGISendCallable) -> None:
-    """429, empty for streams: htmx would put a sentence into the list."""
-    sentence = "Too many requests of yours are waiting. Ask again in a few seconds."
+async def _refuse(path: str, refusal: _NoTurn, send: ASGISendCallable) -> None:
+    """Empty for streams: htmx would put a sentence into the list."""
+    sentence = refusal.sentence
     if path in STREAMS:
         body, kind = b"", b"text/html; charset=utf-8"
     elif path.startswith("/api/"):
@@ -171,5 +197,5 @@ async def _refuse(path: str, send: ASGISendCallable) -> None:
         body, kind = sentence.encode(), b"text/plain; charset=utf-8"
     length = str(len(body)).encode()
     headers = [(b"content-type", kind), (b"content-length", length), (b"retry-after", b"5")]
-    await send({"type": "http.response.start", "status": 429, "headers": headers, "trailers": False})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers, "trailers": False})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
 from quart import g, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import ServiceUnavailable
 
+from dashboard.database import kind_of
 from dashboard.filters import NAMES, CallFilter, read_filter
 from dashboard.masked_names import masked_query
 from dashboard.roles import EVERYTHING, VIEWER, Rights
@@ -17,12 +22,20 @@ from dashboard.streams import Visit
 from dashboard.web.client_address import Client, client_of
 from dashboard.web.forms import form_token_of
 from dashboard.web.parts import board, now_micros
+from dashboard.web.request_queue import AUDIT_WAIT_SECONDS, hold
 from dashboard.web.visits import NOBODY
+
+log = logging.getLogger(__name__)
 
 COOKIE = "callboard_session"
 SECURE_COOKIE = "__Host-callboard_session"
 # What goes on and on is told of once an hour: a recording that is played, a program that asks again and again.
 _LATELY_MICROS = 3600 * 1_000_000
+_NOT_WRITTEN = (
+    "What you asked for is shown once the audit log has a line about it, and the line could not be written. Try again "
+    "in a few seconds."
+)
+_RETRY_AFTER = 5
 
 
 def cookie_name() -> str:
@@ -90,12 +103,27 @@ def own_query() -> str:
 
 
 async def write_down(action: str, about: str) -> None:
-    """A line of the audit log about what whoever asks is doing; on the disk when this returns, before a byte leaves."""
+    """A line of the audit log about what whoever asks is doing; on the disk when this returns, before a byte leaves.
+
+    Raises ServiceUnavailable where it could not be written: then nothing may be shown.
+    """
     line = partial(
         audit.note, now=now_micros(), account=name_in_audit(), action=action, about=about, address=visitor_address()
     )
-    async with board().requests.audit.turn(visitor_key()):
-        await board().database.write(line)
+    # The pages of others need not wait for the writer. Those that waited here go on without a common turn, but one by
+    # one: as fast as their lines are written.
+    hold().release_common()
+    try:
+        async with asyncio.timeout(AUDIT_WAIT_SECONDS):
+            turn = await board().requests.audit.enter(visitor_key())
+        try:
+            await board().database.write(line)
+        finally:
+            turn.release()
+    except (SQLAlchemyError, OSError) as problem:
+        # TimeoutError is an OSError, too.
+        log.warning("a line of the audit log could not be written: %s", kind_of(problem))
+        raise ServiceUnavailable(_NOT_WRITTEN, retry_after=_RETRY_AFTER) from problem
 
 
 async def is_written_down(action: str, about: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from dashboard.simulator.clips import ClipHost, load_clips
 from tests.browser.conftest import Pages
@@ -58,6 +59,37 @@ def test_the_key_for_the_next_call_loads_older_calls_at_the_end_of_the_list(boar
     expect(page.locator("#call h2")).to_have_text("Caller 0")
     page.keyboard.press("j")
     expect(page.locator("#said")).to_have_text("There are no older calls.", timeout=15_000)
+
+
+@pytest.mark.parametrize("problem", ["429", "503", "no answer"])
+def test_after_older_calls_could_not_be_loaded_the_key_works_again_and_opens_nothing_by_itself(
+    board: RunningBoard, pages: Pages, problem: str
+) -> None:
+    pages.allowed = ("429", "503", "Failed to load resource", "net::ERR", "htmx")
+    for number in range(52):
+        board.post(named(f"Caller {number}", minute=number))
+    page = pages.open(board.url)
+    page.locator("#call-3 .who a").click()
+    expect(page.locator("#call h2")).to_have_text("Caller 2")
+    asked = list[Route]()
+    page.route(re.compile("before="), lambda route: asked.append(route))
+    with page.expect_request(re.compile("before=")):
+        page.keyboard.press("j")
+    if problem == "no answer":
+        asked[0].abort()
+    else:
+        asked[0].fulfill(status=int(problem), body="Too many requests of yours are waiting.")
+    words = "Older calls could not be loaded. Try again in a few seconds."
+    expect(page.locator("#said")).to_have_text(words, timeout=15_000)
+    page.unroute(re.compile("before="))
+    # A call that comes is no reason to open one, and enters the list as soon as its reader has left.
+    page.evaluate("() => { document.activeElement.blur(); byId('list').scrollTo(0, 0); }")
+    page.mouse.move(0, 0)
+    board.post(named("Newest", minute=59))
+    expect(page.locator("#calls > tr").first).to_contain_text("Newest")
+    expect(page.locator("#call h2")).to_have_text("Caller 2")
+    page.keyboard.press("j")
+    expect(page.locator("#call h2")).to_have_text("Caller 1")
 
 
 def test_a_recording_is_opened_when_it_is_played_and_not_when_its_page_is_loaded(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -21,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from dashboard.crew import StandsStill
-from dashboard.database import READERS, Database, is_away, kind_of
+from dashboard.database import READERS, Database, is_away, kind_of, sqlite
 from dashboard.database.clock import head_of, tick
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import Receipt, record
@@ -420,6 +422,62 @@ async def test_a_write_that_was_given_up_is_there_once_or_not_at_all(
 
 def column_of(database: Database, statement: str) -> list[object]:
     return database.read_now(lambda session: list(session.execute(text(statement)).scalars()))
+
+
+async def test_a_file_that_replaces_ours_is_not_damaged_by_the_log_of_the_old_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, copy, old = tmp_path / "a.db", tmp_path / "copy.db", tmp_path / "old.db"
+    database = Database(f"sqlite:///{path}")
+    await database.write(lambda session: session.execute(text("CREATE TABLE a (b INTEGER PRIMARY KEY, c TEXT)")))
+    await write_rows(database, range(100))
+    copy_database(database, copy)
+    await write_rows(database, range(100, 400))
+    os.link(path, old)
+    copy.replace(path)
+    written = list[int]()
+    for number in range(1_000, 1_400):
+        with suppress(OSError):
+            await write_rows(database, [number])
+            written.append(number)
+    assert len(written) >= 390
+    assert column_of(database, "SELECT b FROM a ORDER BY b") == [*range(100), *written]
+    assert database.read_now(sqlite.damage_of) == ""
+    database.close()
+    # What the old file lacked is in it again: it may still be somewhere, under another name.
+    with closing(sqlite3.connect(old)) as connection:
+        assert [row[0] for row in connection.execute("SELECT b FROM a ORDER BY b")] == list(range(400))
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert "was replaced while the board runs" in caplog.text
+
+
+def copy_database(database: Database, path: Path) -> None:
+    sqlite.copy(database._read_engine, path)
+
+
+async def write_rows(database: Database, numbers: Iterable[int]) -> None:
+    rows = [{"b": number, "c": "x" * 500} for number in numbers]
+    await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (:b, :c)"), rows))
+
+
+@pytest.mark.parametrize("moment", ["in the middle", "after the last"])
+async def test_no_row_is_acknowledged_and_lost_while_the_file_is_replaced(tmp_path: Path, moment: str) -> None:
+    path, copy = tmp_path / "a.db", tmp_path / "copy.db"
+    database = Database(f"sqlite:///{path}")
+    await database.write(lambda session: session.execute(text("CREATE TABLE a (b INTEGER PRIMARY KEY, c TEXT)")))
+    copy_database(database, copy)
+
+    def replace_file(session: Session) -> None:
+        session.execute(text("INSERT INTO a VALUES (1, 'lost')"))
+        copy.replace(path)
+        if moment == "in the middle":
+            session.execute(text("INSERT INTO a VALUES (2, 'lost')"))
+
+    with pytest.raises(OSError, match="was replaced"):
+        await database.write(replace_file)
+    await write_rows(database, [3])
+    assert column_of(database, "SELECT b FROM a") == [3]
+    database.close()
 
 
 async def test_another_file_in_the_place_of_ours_is_what_is_written_to_from_then_on(tmp_path: Path) -> None:

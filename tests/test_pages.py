@@ -137,7 +137,7 @@ async def test_an_address_that_cannot_be_read_is_told_why(client: Client, query:
         "campaign=%ff%fe",
         "campaign=%ed%a0%80",
         "campaign=<script>alert(1)</script>",
-        "campaign=" + "x" * 5000,
+        "campaign=" + "x" * 300,
         "from=0001-01-01&to=9999-12-31",
         "to=0001-01-01",
         "from=9999-12-31",

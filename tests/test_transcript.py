@@ -82,8 +82,8 @@ def test_a_megabyte_is_read_in_a_moment(line: str) -> None:
     text = line * (2**20 // len(line))
     began = time.thread_time()
     read_transcript(text)
-    # A sum of strings in this place took minutes.
-    assert time.thread_time() - began < 2
+    # A sum of strings in this place took minutes; a busy machine takes two seconds.
+    assert time.thread_time() - began < 20
 
 
 def test_only_as_many_turns_are_read_as_are_asked_for() -> None:

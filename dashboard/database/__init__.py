@@ -28,6 +28,7 @@ from dashboard.database.clock import LAST_SEEN
 from dashboard.database.errors import Kind as Kind
 from dashboard.database.errors import is_away as is_away
 from dashboard.database.errors import kind_of_failure as kind_of_failure
+from dashboard.database.sqlite_file import SQLiteFile
 from dashboard.logs import kind_of as kind_of
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class Database:
         self._lines: dict[bool, WeakSet[postgres.Line]] = {True: WeakSet(), False: WeakSet()}
         self._old_pools: list[Pool] = []
         self._server = postgres.Server(self.url)
+        self._file = SQLiteFile(self.url.database)
         self._last_seen = 0
         self._read_engine = self._engine(writes=False)
         self._write_engine = self._engine(writes=True)
@@ -120,6 +122,9 @@ class Database:
             with session.begin():
                 result = fn(session)
             self._last_seen = session.info[LAST_SEEN]
+        # Where another file was put in place meanwhile, the commit went into the old one.
+        if self.is_sqlite:
+            self._file.check()
         return result
 
     @contextmanager
@@ -199,7 +204,7 @@ class Database:
     def _engine(self, *, writes: bool) -> Engine:
         connections = 1 if writes else READERS
         if self.is_sqlite:
-            return sqlite.engine_of(self.url, writes=writes, connections=connections)
+            return sqlite.engine_of(self.url, self._file, writes=writes, connections=connections)
         opened = self._lines[writes].add
         return postgres.engine_of(self.url, self._server, writes=writes, connections=connections, opened=opened)
 

@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlmodel import Session, create_engine
 
 from dashboard.database.errors import Kind, kind_of_failure
+from dashboard.database.sqlite_file import SQLiteFile, write_back
 
 LOCK_WAIT_SECONDS = 1
 UPGRADE_WAIT_SECONDS = 30
@@ -26,7 +27,7 @@ _LOG_PAGES = 4000
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
 
 
-def engine_of(url: URL, *, writes: bool, connections: int) -> Engine:
+def engine_of(url: URL, file: SQLiteFile, *, writes: bool, connections: int) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
@@ -38,22 +39,19 @@ def engine_of(url: URL, *, writes: bool, connections: int) -> Engine:
         connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS, "isolation_level": None},
     )
 
-    was_open = False
-
     @event.listens_for(engine, "do_connect")
     def make_only_the_first(*_: object) -> None:
         # Where our file was moved away SQLite makes an empty one, and whoever puts ours back would lose what is in it.
-        if was_open and _identity(url) is None:
+        if file.was_opened and file.identity() is None:
             raise FileNotFoundError(errno.ENOENT, "the database file is gone", str(url.database))
+        file.move_log_of_replaced_file()
         if url.database and url.database != ":memory:":
             _make_for_its_owner(url.database)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-        nonlocal was_open
-        was_open = True
-        record.info["file"] = _identity(url)
         _use_write_ahead_log(connection)
+        record.info["file"] = file.note_opened(connection)
         # FULL is one fdatasync a commit; NORMAL loses the last commits when the power goes.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -66,9 +64,11 @@ def engine_of(url: URL, *, writes: bool, connections: int) -> Engine:
             connection.execute("PRAGMA query_only=ON")
 
     @event.listens_for(engine, "checkout")
-    def look_again(_connection: object, record: ConnectionPoolEntry, _: object) -> None:
+    def look_again(connection: sqlite3.Connection, record: ConnectionPoolEntry, _: object) -> None:
         # An open file can be deleted, or another be put in its place: writing on into it is losing what is written.
-        if record.info["file"] != _identity(url):
+        if record.info["file"] != file.identity():
+            if writes:
+                write_back(connection)
             raise DisconnectionError
 
     @event.listens_for(engine, "begin")
@@ -92,15 +92,6 @@ def _make_for_its_owner(path: str) -> None:
     # One that is there is not opened: closing it again would give up all locks that this process has on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _identity(url: Any) -> tuple[int, int] | None:
-    """Which file the path leads to now; None when there is none."""
-    try:
-        found = os.stat(url.database)  # noqa: PTH116 - before every transaction, and a Path costs more than the question
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,86 @@
+"""Which file a SQLite path leads to, and whether another has been put in its place while it was open.
+
+SQLite finds the write-ahead log by the file's name. Where another file is put in place of an open one, the log of the
+old file would be read as the log of the new one, and damage it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+from contextlib import suppress
+from threading import Lock
+
+_LOG, _LOG_INDEX = "-wal", "-shm"
+log = logging.getLogger(__name__)
+
+Identity = tuple[int, int] | None
+"""Device and inode; None where there is no file."""
+
+
+class SQLiteFile:
+    """The database file of one process, for all its connections."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._lock = Lock()
+        self._opened: Identity = None
+        self._logs: dict[str, Identity] = {}
+
+    @property
+    def was_opened(self) -> bool:
+        return self._opened is not None
+
+    def identity(self) -> Identity:
+        """Which file the path leads to now."""
+        return _identity(str(self.path))
+
+    def check(self) -> None:
+        """Raises OSError where the path leads to another file than the one that was opened last, or to none."""
+        if self._opened is not None and self.identity() != self._opened:
+            raise OSError(errno.ESTALE, "the database file was replaced", self.path)
+
+    def move_log_of_replaced_file(self) -> None:
+        """To be called before a connection is opened. Raises OSError where the log cannot be moved."""
+        with self._lock:
+            now = self.identity()
+            if now is None or self._opened in (None, now):
+                return
+            log.warning("the database file was replaced while the board runs: reports go into the new one")
+            for ending, opened in self._logs.items():
+                beside = f"{self.path}{ending}"
+                # A log that came with the new file stays.
+                if opened is None or _identity(beside) != opened:
+                    continue
+                if ending == _LOG_INDEX or not os.path.getsize(beside):  # noqa: PTH202 - a path by name, as SQLite's
+                    os.unlink(beside)  # noqa: PTH108
+                    continue
+                kept = f"{beside}-replaced-{opened[1]}"
+                os.rename(beside, kept)  # noqa: PTH104
+                log.error("the old file's last changes may be in %s: it belongs to the file that was replaced", kept)
+            self._opened = None
+
+    def note_opened(self, connection: sqlite3.Connection) -> Identity:
+        """Remember what a new connection has opened; gives the file's identity."""
+        with self._lock:
+            # The first read opens the log, or makes it.
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+            self._opened = self.identity()
+            self._logs = {ending: _identity(f"{self.path}{ending}") for ending in (_LOG, _LOG_INDEX)}
+            return self._opened
+
+
+def write_back(connection: sqlite3.Connection) -> None:
+    """Write the log of a replaced file back into that file, which its owner may still have under another name."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _identity(path: str) -> Identity:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before every transaction, and a Path costs more than the question
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from dashboard import notices
 from dashboard.callkaro.vocabulary import INBOUND_TYPE
+from dashboard.calls import Facts
 from dashboard.database import Database, kind_of
 from dashboard.database.clock import epoch_of, go_on_after, head_of
 from dashboard.figures import Usual
@@ -42,6 +43,7 @@ _CHUNK = 1000
 # How many numbers back a new process looks for reports that made no call.
 _LOOK_BACK = 1000
 _MOST_NEWCOMERS = 20
+_MANY_CALLS = 100
 # Filters whose usual figures are remembered: each of a viewer's addresses may be another one.
 _MOST_USUAL = 1_000
 # Under a burst, waiting rows leave together; the first of a burst leaves at once.
@@ -181,6 +183,7 @@ class Feed:
                     again = partial(_heard_since, seq=self.head, newcomers_after=0, now=self.now)
                     self._newcomers, heard = [], await self._database.read(again)
                 self._hear(*heard)
+                await self._learn_names([row.facts for row in rows if row.facts])
                 self._take_in(rows, head)
                 self._announce()
             if len(rows) < _CHUNK:
@@ -265,7 +268,7 @@ class Feed:
         last_id, index = 0, Index(self._draw.timezone)
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             index.load(facts)
-            self.masked_names.learn(facts)
+            await self._learn_names(facts)
             last_id = facts[-1].id
         # All at once: until here, pages are served with what was known before.
         self.index, self.epoch, self.head, self.ring, self._newcomers = index, epoch, head, Ring(), []
@@ -288,7 +291,6 @@ class Feed:
         frames = [Frame(row, row.facts, self._draw, self._campaigns_of(row.id)) for row in rows]
         changed = [frame.facts for frame in frames if frame.facts]
         self.index.load(changed)
-        self.masked_names.learn(changed)
         for row in rows:
             if isinstance(row, Gone):
                 self.index.remove(row.id)
@@ -298,6 +300,13 @@ class Feed:
                 self.lag.observe((row.received_at - ended_at) / 1_000_000)
         self.ring.extend(frames)
         self.head = head
+
+    async def _learn_names(self, calls: Sequence[Facts]) -> None:
+        """In a thread where there may be many new ones: an import can bring a thousand at once."""
+        if len(calls) > _MANY_CALLS:
+            await asyncio.to_thread(self.masked_names.learn, calls)
+        else:
+            self.masked_names.learn(calls)
 
     def _campaigns_of(self, call_id: int) -> frozenset[str | None]:
         return frozenset({self.index.facts(call_id).campaign if call_id in self.index else None})

@@ -148,10 +148,6 @@ class Index:
             offered[choice] = self._offer(choice, among, wanted.values(choice))
         return offered
 
-    def names(self, choice: str) -> Collection[str]:
-        """The values of a choice that calls have."""
-        return self._groups[choice].calls.keys()
-
     def periods(self, wanted: CallFilter, today: date) -> dict[str, int]:
         """How many calls each period would list in place of the filter's own days; "" is all time."""
         listed = self._listed(wanted.with_period(""), today)

@@ -52,31 +52,54 @@ def masked_query(query: str, region: str) -> str:
 
 
 class MaskedNames:
-    """The names that hold the number of a call they stand in, written in a way that is no number by itself."""
+    """The names that calls have, as they are shown: without any number, that of a call they are of among them.
+
+    Each name is masked once, when it is learnt: a filter by a masked name otherwise masked every name of its choice,
+    and a viewer who asked for a few thousand kept reports waiting for a second.
+    """
 
     def __init__(self, region: str = DEFAULT_REGION) -> None:
         self._region = region
         self._numbers: dict[tuple[str, str], set[str]] = {}
+        self._shown: dict[str, dict[str, str]] = {choice: {} for choice in NAMES}
+        self._stored: dict[str, dict[str, set[str]]] = {choice: {} for choice in NAMES}
+        """By choice and name as it is shown: the names that it stands for."""
 
     def learn(self, calls: Sequence[Facts]) -> None:
-        """Look for each call's own number in its names."""
+        """Mask the names that are new, and those in which a call's own number is found. May take seconds for many."""
         for choice in NAMES:
             name_of = attrgetter(choice)
-            doubtful = {name: digits for name in set(map(name_of, calls)) if (digits := _digits(unquote(name)))}
-            if not doubtful:
-                continue
-            for facts in calls:
+            names = set(map(name_of, calls)) - {""}
+            changed = names - self._shown[choice].keys()
+            doubtful = {name: digits for name in names if (digits := _digits(unquote(name)))}
+            for facts in calls if doubtful else ():
                 digits = doubtful.get(name_of(facts), "")
                 if digits and facts.person != NOBODY and str(facts.person)[-_TAIL_DIGITS:] in digits:
-                    self._numbers.setdefault((choice, name_of(facts)), set()).add(f"+{str(facts.person)[1:]}")
+                    numbers = self._numbers.setdefault((choice, name_of(facts)), set())
+                    if (number := f"+{str(facts.person)[1:]}") not in numbers:
+                        numbers.add(number)
+                        changed.add(name_of(facts))
+            for name in changed:
+                self._note(choice, name, self._masked(choice, name))
 
-    def shown(self, choice: str, name: str) -> str:
-        """The name of this choice without the numbers in it."""
+    def _note(self, choice: str, name: str, shown: str) -> None:
+        before = self._shown[choice].get(name)
+        self._stored[choice].setdefault(shown, set()).add(name)
+        self._shown[choice][name] = shown
+        if before not in (None, shown):
+            self._stored[choice][before].discard(name)
+
+    def _masked(self, choice: str, name: str) -> str:
         numbers = self._numbers.get((choice, name))
         if not numbers:
             return masked_name(name, self._region)
         mask = Mask(numbers, region=self._region, everything=len(numbers) > _MOST_NUMBERS)
         return _without_addresses(mask(name))
+
+    def shown(self, choice: str, name: str) -> str:
+        """The name of this choice without the numbers in it."""
+        known = self._shown[choice].get(name) if choice in self._shown else None
+        return masked_name(name, self._region) if known is None else known
 
     def options(self, choice: str, offered: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
         """The values of a menu as they are shown, and how many calls each would list; those that look alike are one."""
@@ -88,19 +111,14 @@ class MaskedNames:
             counts[shown] = counts.get(shown, 0) + count
         return list(counts.items())
 
-    def filter(self, wanted: CallFilter, names: dict[str, Iterable[str]]) -> CallFilter:
-        """A filter that a role without numbers asks for: as it is shown, and with the names that it stands for.
-
-        `names` are those of each choice that calls have.
-        """
+    def filter(self, wanted: CallFilter) -> CallFilter:
+        """A filter that a role without numbers asks for: as it is shown, and with the names that it stands for."""
         wanted = masked_filter(wanted, self._region)
         stored = []
         for choice in NAMES:
-            values = wanted.values(choice)
-            if values:
+            if values := wanted.values(choice):
                 found = {name for name in values if self.shown(choice, name) == name}
-                if any("•" in value or "…" in value for value in values):
-                    found |= {name for name in names[choice] if self.shown(choice, name) in values}
+                found.update(*(self._stored[choice].get(value, ()) for value in values))
                 stored.append((choice, tuple(sorted(found))))
         return replace(wanted, stored=tuple(stored))
 

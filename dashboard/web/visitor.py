@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import ServiceUnavailable
 
 from dashboard.database import kind_of
-from dashboard.filters import NAMES, CallFilter, read_filter
+from dashboard.filters import CallFilter, read_filter
 from dashboard.masked_names import masked_query
 from dashboard.roles import EVERYTHING, VIEWER, Rights
 from dashboard.store import audit
@@ -82,7 +82,7 @@ def asked_for(pairs: Iterable[tuple[str, str]] | None = None) -> CallFilter:
     wanted = read_filter(request.args.items(multi=True) if pairs is None else pairs)
     if not sees_names():
         feed = board().feed
-        wanted = feed.masked_names.filter(wanted, {choice: feed.index.names(choice) for choice in NAMES})
+        wanted = feed.masked_names.filter(wanted)
     return replace(wanted, scope=rights().campaigns)
 
 

@@ -16,6 +16,7 @@ from dashboard import feed
 from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.person_column import fill_person_column
+from dashboard.phone_numbers import KEY_RULES
 from dashboard.settings import Settings
 from dashboard.store import person_column
 from dashboard.store.person_column import fill, next_step
@@ -79,7 +80,7 @@ def test_a_fill_that_is_killed_goes_on_and_ends_well(database: Database, databas
     assert kills > 2
     assert column(database, "call", "person") == keys
     (row,) = query(database, "SELECT task, done FROM upkeep")
-    assert row["task"] == "person:IN"
+    assert row["task"] == f"person:IN:{KEY_RULES}"
 
 
 async def test_a_board_counts_the_people_of_calls_from_before_the_upgrade(
@@ -122,7 +123,7 @@ async def test_another_region_reads_all_numbers_again_and_back(
     for region, key in (("AE", "+971501234567"), ("IN", "+91501234567"), ("AE", "+971501234567")):
         await fill_person_column(database, region)
         assert column(database, "call", "person") == [key, "+919812345670", "1"]
-        assert [row["task"] for row in query(database, "SELECT task FROM upkeep")] == [f"person:{region}"]
+        assert [row["task"] for row in query(database, "SELECT task FROM upkeep")] == [f"person:{region}:{KEY_RULES}"]
     assert column(database, "call", "seq") == seqs
 
 

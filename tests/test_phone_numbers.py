@@ -225,3 +225,40 @@ def test_a_megabyte_is_read_once_whatever_it_holds() -> None:
 
 def test_two_people_who_share_nothing_are_never_one() -> None:
     assert all(one.key != other.key for one, other in combinations(PEOPLE, 2))
+
+
+@pytest.mark.parametrize("text", ["266696687", "+266696687", "86282452253", "8656696", "2562533", "+7378742833"])
+def test_a_hidden_caller_that_a_carrier_types_on_the_keypad_is_no_person(text: str) -> None:
+    assert person_key(text) == ""
+
+
+def test_an_indian_mobile_that_spells_restricted_is_a_person() -> None:
+    assert person_key("7378742833") == "+917378742833"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+91%2098123%2045670",
+        "tel:%2B919812345670",
+        "%2b91-98123-45670",
+        "Mobile: 9812345670",
+        "Mob No. 98123 45670",
+        "mobile number: 9812345670",
+        "Ph. 9812345670",
+        "Tel 9812345670",
+        "client:9812345670",
+        "p:+919812345670",
+        "+91-98123 45670 (WhatsApp)",
+        "फ़ोन: ९८१२३४५६७०",
+    ],
+)
+def test_escapes_and_a_word_beside_a_number_make_no_other_person(text: str) -> None:
+    assert person_key(text) == "+919812345670"
+
+
+@pytest.mark.parametrize(
+    "text", ["Mobile: 9812345670, 9876543210", "A1 9812345670", "Flat 12", "client:Asha", "Agent 47"]
+)
+def test_two_numbers_a_short_number_and_a_name_are_not_read_as_one_persons_number(text: str) -> None:
+    assert not person_key(text).startswith("+")

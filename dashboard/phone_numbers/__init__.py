@@ -3,6 +3,7 @@
 from dashboard.phone_numbers.finding import WIDEST_GAP, Found, Numbers, digit_runs, mentions, numbers_in
 from dashboard.phone_numbers.reading import (
     DEFAULT_REGION,
+    KEY_RULES,
     digits_of,
     display,
     is_number,
@@ -14,6 +15,7 @@ from dashboard.phone_numbers.reading import (
 
 __all__ = [
     "DEFAULT_REGION",
+    "KEY_RULES",
     "WIDEST_GAP",
     "Found",
     "Numbers",

@@ -28,8 +28,17 @@ _NO_PERSON = re.compile(
     r"|notavailable|outofarea|na|nan|nil|null|undefined|0*"
 )
 """The words that replace a hidden caller's number: letters only, in lower case."""
-# The same words typed on a keypad, as carriers send them: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE.
-_NO_PERSON_KEYPAD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+# The same words typed on a keypad, as carriers send them: ANONYMOUS, BLOCKED, UNKNOWN, UNAVAILABLE. The platform leaves
+# the plus out. RESTRICTED without it may be an Indian mobile.
+_NO_PERSON_KEYPAD = frozenset({"266696687", "2562533", "8656696", "86282452253"})
+_RESTRICTED = "+7378742833"
+# What people and programs write before and after a number. A name is none: "Ravi 98…" is compared as a whole.
+_LABEL_BEFORE = re.compile(
+    r"(?:(?:tel|telephone|mob|mobile|cell|ph|phone|contact|whatsapp|wa|client|number|num|no|p"
+    r"|फ़ोन|फोन|मोबाइल|नंबर)[ .:-]*)+(?=[+(\d])",
+    re.IGNORECASE,
+)
+_LABEL_AFTER = re.compile(r"\s*[(\[][^\W\d_][^()\[\]\d]{0,30}[)\]]\s*\Z")
 
 _IN_BRACKETS = re.compile(r"<([^<>]*[@0-9][^<>]*)>")
 _ANY_SCHEME = re.compile(r"(?:sips?|tel):(?://)?", re.IGNORECASE)
@@ -51,6 +60,8 @@ _LONGEST_NUMBER = 30
 _FEWEST_SHOWN_IN_PART = 8
 _MOST_STEPS = 5
 LONGEST_KEY = 200
+KEY_RULES = 2
+"""Goes up when a number gets another key than before: the keys that are stored are then read again."""
 """PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 _SHORTEST_INTERNATIONAL = 8
 
@@ -150,7 +161,29 @@ def _read(text: str, region: str) -> tuple[str, str]:
     if host := _SIP_HOST_ALONE.fullmatch(text):
         number = _number(host["host"], region, "")
         return number if number and number[0].startswith("+") else (f"sip:{_host(host['host'])}", "")
-    return _number(_SCHEME.sub("", text, count=1), region, text) or (" ".join(text.casefold().split()), "")
+    text = _unescaped(text)
+    return (
+        _number(_SCHEME.sub("", text, count=1), region, text)
+        or _labelled(text, region)
+        or (" ".join(text.casefold().split()), "")
+    )
+
+
+def _unescaped(text: str) -> str:
+    """An address's escapes undone: the digits of %20 would count as digits of the number."""
+    return _cleaned(unquote(text)) if "%" in text else text
+
+
+def _without_label(text: str) -> str:
+    label = _LABEL_BEFORE.match(text)
+    return text[label.end() :] if label else text
+
+
+def _labelled(text: str, region: str) -> tuple[str, str] | None:
+    """What one number with a word before or after it is; None where it is no valid number by itself."""
+    rest = _LABEL_AFTER.sub("", _without_label(text))
+    found = _number(rest, region, rest) if rest != text else None
+    return found if found and found[0].startswith("+") and _is_valid(found[0]) else None
 
 
 def _cleaned(text: str) -> str:
@@ -167,7 +200,8 @@ def _is_no_person(text: str) -> bool:
     letters = "".join(filter(str.isalnum, _ANY_SCHEME.sub("", user, count=1).casefold()))
     # A SIP client that hides its caller invents the host, too (RFC 3323).
     is_invented = host.partition(";")[0].partition(":")[0].casefold().endswith(".invalid")
-    return bool(_NO_PERSON.fullmatch(letters)) or text in _NO_PERSON_KEYPAD or is_invented
+    is_keyed = text == _RESTRICTED or (not host and text.lstrip("+") in _NO_PERSON_KEYPAD)
+    return bool(_NO_PERSON.fullmatch(letters)) or is_keyed or is_invented
 
 
 def _read_sip(text: str, region: str) -> str:

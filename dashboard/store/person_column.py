@@ -1,6 +1,6 @@
 """Fills `call.person`, and again when another region is set: in steps, each one short transaction.
 
-How far it has come is a row of `upkeep` that names the region. New rows are written with their person.
+How far it has come is a row of `upkeep` that names the region and the rules. New rows are written with their person.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session
 
 from dashboard.models import Call, Upkeep, table_of
-from dashboard.phone_numbers import person_key
+from dashboard.phone_numbers import KEY_RULES, person_key
 from dashboard.store.steps import done_of, set_done
 
 CHUNK = 1000
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 def next_step(session: Session, region: str, after: int) -> Step | None:
     """What is to be written of the next calls after an id; None when none is left that was not looked at before."""
-    task = f"{_TASK}{region}"
+    task = f"{_TASK}{region}:{KEY_RULES}"
     is_other = session.connection().execute(_HAS_OTHER_REGIONS, {"of_region": task}).first() is not None
     done = 0 if is_other else done_of(session, task)
     rows = session.connection().execute(_ROWS, {"after": max(after, done)}).all()
@@ -62,7 +62,7 @@ def next_step(session: Session, region: str, after: int) -> Step | None:
 
 def fill(session: Session, step: Step, region: str) -> None:
     """Write one step. Calls keep their `seq`: what changes is for the index alone, which is loaded afterwards."""
-    task = f"{_TASK}{region}"
+    task = f"{_TASK}{region}:{KEY_RULES}"
     connection = session.connection()
     connection.execute(_OTHER_REGIONS, {"of_region": task})
     if step.wrong:

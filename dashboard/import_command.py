@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -33,6 +34,8 @@ from dashboard.web.parts import now_micros
 _BATCH = 200
 _MOST_ZEROS = 8
 _LOST_ZEROS = "callSid: the board has a call whose callSid has zeros before these digits, and a spreadsheet drops them"
+# No call of an AI was before; a clock may be wrong by some hours.
+_FIRST_YEAR, _MOST_AHEAD = 2015, timedelta(days=1)
 MOST_NAMED = 50
 """Left-out rows that are named; the others are counted."""
 
@@ -54,7 +57,7 @@ class _Outcome:
 
     @property
     def is_whole(self) -> bool:
-        return not (self.without_sid or self.left_out or self.unread)
+        return not (self.without_sid or self.left_out or self.unread or self.timeless)
 
     def leave_out(self, place: str, problems: Sequence[str]) -> None:
         if NO_SID in problems:
@@ -161,12 +164,22 @@ def _bodies(database: Database, batch: list[Record], source: Source, outcome: _O
         is_same = each.is_ours and before is not None and not taken.problems and says_nothing_new(taken, before)
         if is_same:
             outcome.verdicts[UNCHANGED] += 1
-        elif problems := taken.problems or known.problems_of(each):
+        elif problems := taken.problems or known.problems_of(each) or _implausible(each, taken, source):
             outcome.leave_out(each.place, problems)
         else:
             outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
             yield taken.body
         outcome.coarse += taken.is_coarse
+
+
+def _implausible(each: Record, taken: Taken, source: Source) -> tuple[str, ...]:
+    """What is wrong with the time of a row: 26-11-05 was read as a day of 2005, twenty years before the call."""
+    if each.cells is None or taken.data is None:
+        return ()
+    moment = read_time(as_text(taken.data.get("time")), source.zone)
+    if moment is None or (moment.year >= _FIRST_YEAR and moment <= datetime.now(UTC) + _MOST_AHEAD):
+        return ()
+    return (f"time: it reads as {moment:%Y-%m-%d}; a call was neither before {_FIRST_YEAR} nor will be after tomorrow",)
 
 
 @dataclass

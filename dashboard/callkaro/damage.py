@@ -21,6 +21,9 @@ _CELL_LIMITS = frozenset({32_767, 50_000, 65_535})
 # Spreadsheets compute with so many digits; the others become 0.
 _EXACT_DIGITS = 15
 _SHORTEST_ID = 16
+# A telephone number that was shown as 9.19877E+11 and then as a number again.
+_SHORTEST_TELEPHONE, _ROUNDED = 10, "00000"
+_MOST_DECIMALS = 2
 _ERROR = re.compile(r"#(NAME|REF|VALUE|DIV/0|NUM|NULL|SPILL|CALC|ERROR|GETTING_DATA|FIELD|BLOCKED)[!?]|#N/A|Err:5\d\d")
 _TOO_NARROW = re.compile(r"#{3,}")
 _SCIENTIFIC = re.compile(r"[+-]?(\d)(?:[.,](\d+))?E\+?(\d{1,3})", re.IGNORECASE)
@@ -102,11 +105,21 @@ def damage_in(name: str, cell: str, columns: Columns) -> str:
     if name in FLAGS:
         return "" if as_flag(text) is not None else "it is neither true nor false"
     if name in NUMBERS:
-        has_digits = any(map(str.isdecimal, text))
-        return "" if as_number(text) is not None or not has_digits else "it is not a plain number such as 120"
+        return _damage_of_number(name, text)
     if name in LISTS_AND_OBJECTS:
         return ""
     return "" if name == "time" else _damage_of_text(text) or _damage_of_id(name, text, columns)
+
+
+def _damage_of_number(name: str, text: str) -> str:
+    number = as_number(text)
+    if number is None:
+        # Words in place of a number of seconds are passed over; in place of a try they would make it the first one.
+        is_refused = name == "try_count" or any(map(str.isdecimal, text))
+        return "it is not a plain number such as 120" if is_refused else ""
+    if 0 < number < 1 and len(text.partition(".")[2]) > _MOST_DECIMALS:
+        return "it is a part of a day, as spreadsheets keep times; show the column as a number of seconds"
+    return ""
 
 
 def _damage_anywhere(cell: str, columns: Columns) -> str:
@@ -152,6 +165,8 @@ def _damage_of_id(name: str, text: str, columns: Columns) -> str:
 def _damage_of_digits(name: str, text: str, columns: Columns) -> str:
     if len(text) > _EXACT_DIGITS and not text[_EXACT_DIGITS:].strip("0"):
         return "a spreadsheet rounded it: all digits after the fifteenth are 0"
+    if name in TELEPHONES and len(text) >= _SHORTEST_TELEPHONE and text.endswith(_ROUNDED):
+        return "it ends in five zeros, as a number that a spreadsheet rounded; if it is right, write it with a +"
     expected = columns.length_of(name)
     if expected >= _SHORTEST_ID and len(text) < expected:
         return f"it is a number of {len(text)} digits where all others are ids of {expected} characters"

@@ -11,6 +11,8 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from dashboard.callkaro.report import DOCUMENTED_FIELDS
+
 LONGEST_CELL = 2**24
 _SEPARATORS = ",;\t"
 _PIECE = 2**20
@@ -60,16 +62,30 @@ def look_at(file: io.BufferedReader, needed: str) -> Table:
         text.detach()
     head = second or first
     tables = [_names_in(head, separator) for separator in _SEPARATORS]
-    best = max(range(len(tables)), key=lambda at: (needed in tables[at], len(tables[at])))
+    best = max(range(len(tables)), key=lambda at: (needed in map(_field_name, tables[at]), len(tables[at])))
     names = tables[best]
     if needed not in names and head.lstrip('"').startswith(_MISREAD_MARK):
         raise NotReadable(
             "It was opened as Windows-1252 and saved again, which garbled its letters. Open the original as UTF-8, "
             "save it as CSV UTF-8, and import that."
         )
-    if names.count(needed) > 1:
-        raise NotReadable(f"Two of its columns are called {needed}. Remove one of them.")
+    names = list(map(_field_name, names))
+    if doubled := next((name for name in DOCUMENTED_FIELDS if names.count(name) > 1), ""):
+        raise NotReadable(f"Two of its columns are called {doubled}, but for capitals and blanks. Remove one of them.")
     return Table(encoding, is_unicode, _SEPARATORS[best], tuple(names), 1 if second else 0)
+
+
+def _field_name(name: str) -> str:
+    """The documented field that a column is called after, in whatever capitals and with whatever signs between."""
+    return name if name in DOCUMENTED_FIELDS else _FIELDS.get(_letters(name), name)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+# "Name" is a customer's in most files, and the kind of call in a report.
+_FIELDS = {_letters(name): name for name in DOCUMENTED_FIELDS if name != "name"}
 
 
 def rows_of(file: io.BufferedReader, table: Table) -> Iterator[TableRow]:

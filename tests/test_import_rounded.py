@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.stored import column, rows, store
 def board(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     monkeypatch.setenv("DASHBOARD_DATABASE_URL", database.url.render_as_string(hide_password=False))
     monkeypatch.setenv("DASHBOARD_DATA", str(tmp_path))
-    known = {"to": "919876543210", "call_duration": 65, "time": "2025-12-19 16:01:07", "try_count": 0}
+    known: dict[str, Any] = {"to": "919876543210", "call_duration": 65, "time": "2025-12-19 16:01:07", "try_count": 0}
     store(database, report("k1", **known))
     return database
 

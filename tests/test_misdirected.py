@@ -75,6 +75,23 @@ async def test_a_report_to_a_wrong_path_is_counted_and_named_to_the_admin(
     assert SECRET not in caplog.text
 
 
+async def test_a_report_that_anybody_sent_does_not_take_the_place_of_a_refused_one_of_the_platform(
+    make_app: MakeApp,
+) -> None:
+    app = await make_app(webhook_secrets=(SECRET,), admin_password="long enough a password")
+    client = app.test_client()
+    await client.post("/elsewhere", data=report())
+    assert app.refusals.last is not None
+    assert "/elsewhere" in app.refusals.last.problem
+    await client.post(f"{WEBHOOK}?token=wrong", data=report())
+    wrong = app.refusals.last
+    assert "wrong webhook secret" in wrong.problem
+    await client.post("/elsewhere", data=report())
+    assert app.refusals.last == wrong
+    await client.post(f"/elsewhere?token={SECRET}", data=report())
+    assert "/elsewhere" in app.refusals.last.problem
+
+
 async def test_the_board_names_the_path_and_the_metrics_count_it(app: Callboard) -> None:
     client = app.test_client()
     await client.post("/hooks/callkaro?token=canary", data=report())
@@ -137,6 +154,7 @@ async def test_over_a_socket_a_large_misdirected_report_gets_its_answer(
         ("/webhook/call-webhook&token=abc", "/webhook/call-webhook&token=…"),
         ("/webhook/0123456789abcdef0123456789abcdef", "/webhook/…"),
         ("/to/+91 98765 43210/x", "/to/+…/x"),
+        ("/x/moved.to:https:/evil.example/sign-in", "/x/moved…to…https…/evil…example/sign-in"),
         ("/<script>alert(1)</script>\x1b[31m", "/…script…alert…1…/script…31m"),
         ("/" + "ab/" * 500, "/" + "ab/" * 26 + "a…"),
     ],

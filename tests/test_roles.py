@@ -397,3 +397,16 @@ async def test_what_reaches_everybody_is_done_by_admins_alone(app: Callboard) ->
     for path in ("/accounts", "/test-call", "/wall/links/end"):
         assert (await post(client, path, **form)).status_code == 403, path
     assert [rows(app.database, table) for table in ("account", "call", "audit")] == before
+
+
+async def test_a_limited_account_is_not_shown_what_a_call_said_in_another_campaign(app: Callboard) -> None:
+    client = app.test_client()
+    for campaign, reason in (("south-secret", "USER_REJECTED"), ("north", "USER_BUSY"), ("north", "CLIENT_INITIATED")):
+        await client.post(WEBHOOK, data=report("moved", batchId=campaign, hangup_reason=reason))
+    call_id = max(row["id"] for row in rows(app.database, "call"))
+    limited = await text(await browser_of(app, "nora", Rights(VIEWER, ("north",))), f"/calls/{call_id}")
+    assert "south-secret" not in limited
+    assert "USER_REJECTED" not in limited
+    assert "USER_BUSY" in limited
+    assert "in another campaign" in limited
+    assert "south-secret" in await text(await browser_of(app, "vani", Rights(VIEWER)), f"/calls/{call_id}")

@@ -13,7 +13,16 @@ from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlmodel import Session
 
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_json, read_report
+from dashboard.callkaro.report import (
+    DOCUMENTED_FIELDS,
+    JSON,
+    CallReport,
+    Report,
+    as_key,
+    as_text,
+    read_json,
+    read_report,
+)
 from dashboard.callkaro.transcript import Turn, read_transcript
 from dashboard.callkaro.vocabulary import reason_in_words, try_in_words, type_in_words
 from dashboard.calls import beginning, changes, merge
@@ -39,6 +48,7 @@ from dashboard.web.visitor import form_token, own_query, rights
 
 blueprint = Blueprint("call", __name__)
 
+_OF_ANOTHER_CAMPAIGN = "A report from when the call was in another campaign, or that brought it into yours."
 _LABELS = {
     "callSid": "Call",
     "name": "Type",
@@ -204,7 +214,7 @@ def _find(session: Session, call_id: int, campaigns: tuple[str, ...] = ()) -> Fo
 def _draw(found: Found, renderer: Renderer, look: Look) -> tuple[str, str]:
     """The page's title and the call."""
     data = read_json(found.call.data)
-    said = Said(found.row, data, found.recording, tell(found.deliveries))
+    said = Said(found.row, data, found.recording, tell(found.deliveries, look.rights.campaigns))
     is_masked = not look.rights.sees_numbers
     drawn = masked_said(said, renderer.region) if is_masked else said
     row, report = drawn.row, CallReport.model_validate(drawn.data)
@@ -350,8 +360,11 @@ def _field(name: str, data: dict[str, JSON], try_count: int, whole: dict[str, JS
     return Field(name, _LABELS.get(name, "Not documented"), value, name in data, "" if words == value else words, href)
 
 
-def tell(deliveries: list[Inbox]) -> list[Told]:
-    """What each report of a call brought, oldest first: the revisions of the call."""
+def tell(deliveries: list[Inbox], campaigns: tuple[str, ...] = ()) -> list[Told]:
+    """What each report of a call brought, oldest first: the revisions of the call.
+
+    `campaigns` is the limit of the account: what the call said while it was in another campaign is not shown.
+    """
     reports = [delivery for delivery in deliveries if delivery.verdict != DUPLICATE]
     is_kept = all(delivery.packing != GONE for delivery in reports)
     # The body of an only report need not be read: there is nothing to compare it with.
@@ -369,7 +382,12 @@ def tell(deliveries: list[Inbox]) -> list[Told]:
             before = data
             continue
         after = merge(before, data)
-        told.append(Told(delivery.received_at, _words(delivery, can_compare, is_kept), shown(changes(before, after))))
+        if not (can_compare and all(is_within(as_key(each.get("batchId")), campaigns) for each in (before, after))):
+            words = _OF_ANOTHER_CAMPAIGN if campaigns and can_compare else _words(delivery, can_compare, is_kept)
+            told.append(Told(delivery.received_at, words, shown([])))
+        else:
+            words = _words(delivery, can_compare, is_kept)
+            told.append(Told(delivery.received_at, words, shown(changes(before, after))))
         before = after
     return told
 

@@ -124,14 +124,15 @@ class Hooks:
         headers = dict(scope["headers"])
         if _is_of_page(headers):
             return receive
-        if not self._has_secret(scope, headers):
+        has_secret = self._has_secret(scope, headers)
+        if not has_secret:
             beginning, receive = await peek(receive)
             if not is_report_like(beginning):
                 return receive
         await _drain(receive, LARGEST_BODY)
         self.misdirected += 1
         path = shown_path(scope["path"], self._settings.webhook_secrets)
-        self._refusals.note(MISDIRECTED.format(path=path, right=WEBHOOK_PATH))
+        self._refusals.note(MISDIRECTED.format(path=path, right=WEBHOOK_PATH), is_certain=has_secret)
         await _send(send, _WRONG_PATH)
         return None
 

@@ -22,7 +22,8 @@ _SLASHES = re.compile("//+")
 # What may be a key, a token or somebody's number: a long run of letters and digits, or the value of a parameter that
 # was written into the path.
 _PRIVATE = re.compile(r"(?<==)[^/]+|[A-Za-z0-9_-]{20,}|[0-9][0-9 ._-]{3,}[0-9]")
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/._~:=&+…-]+")
+# Without points and colons: anybody can post to a path that reads as the address of a site.
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/_~=&+…-]+")
 _BEGINS_AS_OBJECT = re.compile(rb"(\xef\xbb\xbf)?\s*\{")
 
 

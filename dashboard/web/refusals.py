@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 
-from dashboard.notices import Refusal
+from dashboard.notices import TROUBLE_MINUTES, Refusal
 from dashboard.settings import CONNECT_COMMAND
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,17 @@ class Refusals:
 
     def __init__(self) -> None:
         self.last: Refusal | None = None
+        self._certain_until = 0.0
         self._silent_until = 0.0
         self._since: Counter[int] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, problem: str) -> None:
-        self.last = Refusal(time.time_ns() // 1000, problem)
+    def note(self, problem: str, *, is_certain: bool = True) -> None:
+        """Keep a refusal for the notice. One that may be anybody's does not take the place of one that is certain."""
+        if is_certain:
+            self._certain_until = time.monotonic() + TROUBLE_MINUTES * 60
+        if is_certain or time.monotonic() >= self._certain_until:
+            self.last = Refusal(time.time_ns() // 1000, problem)
         if time.monotonic() >= self._silent_until:
             self._silent_until = time.monotonic() + _SECONDS_BETWEEN_LINES
             log.warning("%s Nothing of it was stored. What to do: %s", problem, CONNECT_COMMAND)

@@ -121,9 +121,7 @@ class Settings:
             database_url=database_url,
             bind=bind,
             webhook_bind=_webhook_bind(env),
-            webhook_secrets=tuple(
-                secret.strip() for secret in _secret(env, "DASHBOARD_WEBHOOK_SECRET").split(",") if secret.strip()
-            ),
+            webhook_secrets=_webhook_secrets(env),
             admin_password=_password(env, "DASHBOARD_ADMIN_PASSWORD"),
             public_url=_public_url(env),
             source_timezone=source,
@@ -196,8 +194,20 @@ def _secret(env: Mapping[str, str], name: str) -> str:
             raise BadSetting(f"{name}_FILE points at {path}, which cannot be read: {problem}.") from problem
         if not secret:
             raise BadSetting(f"{name}_FILE points at {path}, which is empty.")
+        if env.get(name) and env[name] != secret:
+            raise BadSetting(f"{name} and {name}_FILE are both set, and differ. Remove one of them.")
         return secret
     return env.get(name, "")
+
+
+def _webhook_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets, separated by commas. A text of commas alone is a mistake: it would open the webhook."""
+    name = "DASHBOARD_WEBHOOK_SECRET"
+    text = _secret(env, name)
+    secrets = tuple(secret for part in text.split(",") if (secret := part.strip()))
+    if text.strip() and not secrets:
+        raise BadSetting(f"{name} has commas and no secret. Set it to a secret, or remove it.")
+    return secrets
 
 
 def _password(env: Mapping[str, str], name: str) -> str:
@@ -261,6 +271,10 @@ def _database_url(url: str) -> str:
     if separator and scheme == "sqlite":
         if rest.strip("/") in ("", ":memory:"):
             raise BadSetting("DASHBOARD_DATABASE_URL must name a file, such as sqlite:///data/callboard.db.")
+        if "?" in rest:
+            raise BadSetting(
+                "DASHBOARD_DATABASE_URL takes no options after the file's name: remove what begins with ?."
+            )
         return url
     # Without a scheme the whole text could hold a password.
     begins = f", not {scheme + separator!r}" if separator else ""

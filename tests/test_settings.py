@@ -147,3 +147,22 @@ def test_a_settings_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "settings.env").write_bytes(b"DASHBOARD_BIND=\xff")
     with pytest.raises(BadSetting, match=r"settings\.env"):
         read(tmp_path)
+
+
+def test_commas_without_a_secret_do_not_open_the_webhook(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="has commas and no secret"):
+        read(tmp_path, DASHBOARD_WEBHOOK_SECRET=" , ")
+
+
+def test_a_secret_and_a_file_of_another_one_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hush hush hush\n")
+    with pytest.raises(BadSetting, match="are both set, and differ"):
+        read(tmp_path, DASHBOARD_WEBHOOK_SECRET="another one", DASHBOARD_WEBHOOK_SECRET_FILE=str(path))
+    same = read(tmp_path, DASHBOARD_WEBHOOK_SECRET="hush hush hush", DASHBOARD_WEBHOOK_SECRET_FILE=str(path))
+    assert same.webhook_secrets == ("hush hush hush",)
+
+
+def test_options_of_a_sqlite_address_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="takes no options"):
+        read(tmp_path, DASHBOARD_DATABASE_URL=f"sqlite:///{tmp_path}/a.db?mode=ro")

@@ -7,6 +7,7 @@ escape between two digits (`%20`, `\\n`, `&nbsp;`) otherwise hides a number from
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -41,6 +42,8 @@ _UNMISTAKABLE = 8
 _LETTER = re.compile(r"[^\W\d_]")
 _LONGEST_FRAGMENT = 40
 _MOST_PIECES_OF_A_NUMBER = 14
+# Values between the parts of a number that is split over an object: {"first": "98123", "then": "and", "last": "45670"}.
+_MOST_BETWEEN = 2
 _ESCAPES = frozenset("%&\\•")
 
 __all__ = ["FEWEST_DIGITS", "Mask", "masked", "names_number", "numbers_under_keys"]
@@ -110,6 +113,8 @@ class Mask:
         ]
         if len(text) < FEWEST_DIGITS:
             return spans
+        if self._numbers:
+            spans = sorted([*spans, *_apart_from(spans, self._numbers.find_split(plain))])
         # Other numbers are looked for in what the call's own leave, so that a second mask finds no more.
         if spans:
             plain = _replaced(plain, (span._replace(shown=_OPAQUE * (span.end - span.start)) for span in spans))
@@ -196,6 +201,9 @@ class _Walk:
             for fragments in _neighbours(steps):
                 joined = " ".join(fragment.text for fragment in fragments)
                 self._apply(fragments, _piecewise(numbers, joined))
+        for fragments in _neighbours(self._values, most_between=_MOST_BETWEEN):
+            parts = numbers.find_split(" ".join(fragment.text for fragment in fragments))
+            self._apply(fragments, (_Span(start, end, "•" * (end - start)) for start, end in parts))
 
     def renamed(self, value: Any) -> Any:
         """The value with the keys that hold pieces of a number masked."""
@@ -280,12 +288,17 @@ def _fragment(holder: Any, place: Any, value: Any, *, is_key: bool = False) -> _
     return _Fragment(holder, place, is_key, text) if is_piece and not _ESCAPES.intersection(text) else None
 
 
-def _neighbours(steps: Iterable[_Step]) -> Iterator[list[_Fragment]]:
-    """The fragments that follow each other, at least two at a time."""
+def _neighbours(steps: Iterable[_Step], *, most_between: int = 0) -> Iterator[list[_Fragment]]:
+    """The fragments that follow each other, at least two at a time, with so many other values between at most."""
     together: list[_Fragment] = []
-    for step in (*steps, None):
+    between = 0
+    for step in (*steps, *[None] * (most_between + 1)):
         if step is not None:
             together.append(step)
+            between = 0
+            continue
+        between += 1
+        if between <= most_between:
             continue
         if len(together) > 1:
             yield together
@@ -311,6 +324,15 @@ def _replaced(text: str, spans: Iterable[_Span]) -> str:
         parts += [text[done : span.start], span.shown]
         done = span.end
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _apart_from(spans: list[_Span], parts: Iterable[tuple[int, int]]) -> Iterator[_Span]:
+    """The parts of split numbers, masked, that are in none of these spans."""
+    starts = [span.start for span in spans]
+    for start, end in parts:
+        place = bisect_left(starts, end)
+        if not place or spans[place - 1].end <= start:
+            yield _Span(start, end, "•" * (end - start))
 
 
 def _is_beside_a_mask(found: Found, text: str) -> bool:

@@ -133,3 +133,53 @@ def test_a_short_number_at_the_very_end_of_others_is_a_part_of_them() -> None:
 
 def test_of_two_numbers_that_begin_alike_the_longer_one_is_masked() -> None:
     assert Mask(["58123456", "5812345678"])("Ring 5812345678") == "Ring 58•••••678"
+
+
+SPLIT = "919899912345"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User: 98999\nUser: 12345\nAgent: So that is 98999, then 12345?",
+        "98999[pause]12345",
+        "98999...um...12345",
+        "98999 ............ 12345",
+        "the number 9899912 and 345",
+        "91 98999, that is 2 times, 12345",
+        "it is 989, then 991, then 2345",
+        "९८९९९ और १२३४५",
+    ],
+)
+def test_the_parts_of_a_number_that_is_said_with_words_between_are_masked(text: str) -> None:
+    masked_once = Mask([SPLIT])(text)
+    assert "98999" not in masked_once
+    assert "12345" not in masked_once
+    assert not set("९८१३") & set(masked_once)
+    assert Mask([SPLIT])(masked_once) == masked_once
+
+
+@pytest.mark.parametrize("text", ["98999 rupees, then 45000", "12345 and 98999", "98999 " + "word " * 20 + "12345"])
+def test_what_is_not_the_whole_number_in_its_order_and_near_stays(text: str) -> None:
+    assert Mask([SPLIT])(text) == text
+
+
+def test_the_parts_of_a_number_in_neighbouring_values_are_masked() -> None:
+    for value in (
+        {"half1": "98999", "note": "then", "half2": "12345"},
+        {"a": "98999", "x": True, "b": "12345"},
+        ["98999", "and", "12345"],
+    ):
+        shown = str(Mask([SPLIT]).value(value))
+        assert "98999" not in shown
+        assert "12345" not in shown
+    prices = {"a": 98999, "x": "price", "b": 45000}
+    assert Mask([SPLIT]).value(prices) == prices
+
+
+@given(st.integers(3, 9), st.text("abc ,.?!-\n", min_size=9, max_size=60))
+def test_a_number_split_anywhere_is_not_readable(at: int, between: str) -> None:
+    national = SPLIT[2:]
+    shown = Mask([SPLIT])(f"It is {national[:at]} {between} {national[at:]}.")
+    assert national[:at] not in shown
+    assert not set("0123456789") & set(shown) or national[at:] not in shown

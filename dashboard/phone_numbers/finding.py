@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from dashboard.phone_numbers.reading import _library, digits_of, is_number, person_key
@@ -58,6 +58,9 @@ _INTERNATIONAL = re.compile(r"(?<![^\W_])(?:\+|00)(?P<number>[1-9](?:[\s().-]{0,
 _GROUPS = re.compile(r"(?<![^\W_])\d+(?:[\s.-]\d+)*(?![^\W_])")
 _MOST_GROUPS = 4
 _DIGITS = re.compile(r"\d+")
+# Of a number that is said in parts: the digits that its first part has at least, the letters between two parts and the
+# other numbers among them at most.
+_FIRST_PART, _WORDS_BETWEEN, _MOST_PASSED_OVER = 3, 80, 2
 _SHORTEST_MOBILE, _LONGEST_MOBILE = 7, 20
 
 # An address is looked for around each @ alone: from every other letter on, a long text would be read again and again.
@@ -111,6 +114,49 @@ class Numbers:
         if self._addresses:
             found += self._in_addresses(text)
         return _apart(found)
+
+    def find_split(self, text: str) -> list[tuple[int, int]]:
+        """Where parts of a number stand that is said in parts, with words between: "98123, then 45670".
+
+        The parts together are the whole number; between them are a few words, and two other numbers at most.
+        """
+        reading = next(iter(_readings(text)), "") if self._keys else ""
+        runs = [(run.start(), run.end(), run[0]) for run in _DIGITS.finditer(reading)]
+        found: dict[int, int] = {}
+        for at in range(len(runs) - 1):
+            for place in self._parts_from(runs, at):
+                found[runs[place][0]] = runs[place][1]
+        return sorted(found.items())
+
+    @cached_property
+    def _parts(self) -> set[str]:
+        """How the numbers that may be said in parts begin, in every length."""
+        cores = [core for core in self._keys if len(core) >= _UNMISTAKABLE]
+        return {core[:length] for core in cores for length in range(_FIRST_PART, len(core))}
+
+    def _parts_from(self, runs: Sequence[tuple[int, int, str]], at: int) -> list[int]:
+        """The runs that are one number together, the first of them at a certain place; none where that begins none."""
+        digits = runs[at][2]
+        for code in range(min(_MOST_CODE_DIGITS, len(digits) - _FIRST_PART) + 1):
+            if digits[code : code + _LONGEST] in self._parts and (parts := self._rest(digits[code:], runs, at)):
+                return parts
+        return []
+
+    def _rest(self, said: str, runs: Sequence[tuple[int, int, str]], at: int) -> list[int]:
+        parts, passed_over = [at], 0
+        for place in range(at + 1, len(runs)):
+            start, _, digits = runs[place]
+            if start - runs[parts[-1]][1] > _WORDS_BETWEEN or passed_over > _MOST_PASSED_OVER:
+                return []
+            longer = said + digits[:_LONGEST]
+            if longer in self._keys and len(longer) >= _UNMISTAKABLE:
+                return [*parts, place]
+            if longer in self._parts:
+                said = longer
+                parts.append(place)
+            else:
+                passed_over += 1
+        return []
 
     def _add(self, number: str) -> None:
         key = person_key(number, self._region)

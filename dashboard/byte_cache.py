@@ -17,6 +17,8 @@ class Piece(NamedTuple):
 
     data: bytes
     upto: int
+    is_last: bool = True
+    """Whether nothing was known beyond it when it was made."""
 
 
 class ByteCache(Generic[Key]):

@@ -14,21 +14,30 @@ from operator import attrgetter
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from dashboard.calls import NOBODY, Facts
-from dashboard.filters import NAMES, CallFilter
+from dashboard.filters import LONGEST_VALUE, NAMES, CallFilter
 from dashboard.masking import Mask, others_mask
 from dashboard.phone_numbers import DEFAULT_REGION, digits_of
 
 _TAIL_DIGITS = 7
 # Of one name; with more, every run of digits in it is masked.
 _MOST_NUMBERS = 100
-_NAMES_REMEMBERED = 20_000
+# Anybody can ask for names that no call has: together with LONGEST_VALUE, some 10 MB at most.
+_NAMES_REMEMBERED = 4_000
 # Whose address it is cannot be known from a name alone, so each one is masked.
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;]+@[^\s@<>\"'(),;]+")
 
 
-@lru_cache(_NAMES_REMEMBERED)
 def masked_name(name: str, region: str) -> str:
     """A name as it is shown without knowing whose call it is of."""
+    return _remembered(name, region) if len(name) <= LONGEST_VALUE else _masked(name, region)
+
+
+@lru_cache(_NAMES_REMEMBERED)
+def _remembered(name: str, region: str) -> str:
+    return _masked(name, region)
+
+
+def _masked(name: str, region: str) -> str:
     return _without_addresses(others_mask(region)(name))
 
 

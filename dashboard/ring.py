@@ -26,6 +26,8 @@ class Frame:
     draw: Renderer = field(repr=False)
     was: frozenset[str | None] = frozenset({None})
     """The campaigns that the call had before; None among them stands for one that is not known."""
+    is_early: bool = False
+    """Whether it stands where the call first changed: there it is only dropped. A later frame shows it."""
 
     @cached_property
     def show(self) -> bytes:
@@ -64,13 +66,24 @@ class Ring:
 
         Only the newest: a call that was made and left a filter since then must not be shown first and then stay, as
         a page that had not seen it made is not told to drop it. Its `was` has every campaign that the call had since
-        the number: a page may have seen it in any of them.
+        the number: a page may have seen it in any of them. A call with more of them than the newest frame has comes
+        early, too: a page that gets no further than to a number between two moves would know only the second one. One
+        that was made since is on no page yet.
         """
         if seq < self.start:
             return None
-        newest: dict[int, Frame] = {}
+        of_call: dict[int, list[Frame]] = {}
         for frame in self._frames[bisect_right(self._seqs, seq) :]:
-            earlier = newest.get(frame.row.id)
-            was = frame.was if earlier is None else frame.was | earlier.was
-            newest[frame.row.id] = frame if was == frame.was else replace(frame, was=was)
-        return sorted(newest.values(), key=lambda frame: frame.row.seq)
+            of_call.setdefault(frame.row.id, []).append(frame)
+        since = [frame for frames in of_call.values() for frame in _without_repeats(frames)]
+        return sorted(since, key=lambda frame: frame.row.seq)
+
+
+def _without_repeats(frames: list[Frame]) -> list[Frame]:
+    """Of all frames of one call, oldest first, those that a page needs that has none of them."""
+    first, newest = frames[0].row, frames[-1]
+    was = newest.was.union(*(frame.was for frame in frames[:-1]))
+    if was == newest.was or first.seq == first.created_seq:
+        return [newest]
+    row = newest.row._replace(seq=first.seq)
+    return [replace(newest, row=row, was=was, is_early=True), replace(newest, was=was)]

@@ -32,8 +32,8 @@ class Pieces:
         self._feed = feed
         self._database = database
         self._draw = draw
-        self.shared: ByteCache[int] = ByteCache(SHARED_BYTES)
-        """By view and cursor: under load nearly all pages are equally far, and get the very same bytes."""
+        self.shared: ByteCache[tuple[int, bool]] = ByteCache(SHARED_BYTES)
+        """By view and how far pages are: under load nearly all are equally far, and get the very same bytes."""
         self._shared_at = ("", 0)
         self._turns = FairQueue(at_once=2, each=1)
         self._reads = FairQueue(at_once=2, each=1)
@@ -42,7 +42,7 @@ class Pieces:
         """The next piece from memory; None where memory lacks it, or it is more than `most` changes."""
         if piece := self._shared(page):
             return piece
-        frames = self._feed.ring.since(page.cursor)
+        frames = self._frames(page)
         if frames is None or len(frames) > min(most, MOST_TO_CATCH_UP - 1):
             return None
         return self._piece(page, frames, self._feed.head)
@@ -58,7 +58,7 @@ class Pieces:
                 return piece
             # Everything else that is ready runs before the next piece of anybody.
             await asyncio.sleep(0)
-            frames = self._feed.ring.since(page.cursor)
+            frames = self._frames(page)
             if frames is not None:
                 return self._piece(page, frames, self._feed.head) if len(frames) < MOST_TO_CATCH_UP else None
         # Turns of their own: a database that does not answer must not hold up pages that need none.
@@ -72,24 +72,41 @@ class Pieces:
         if self._shared_at != now:
             self._shared_at = now
             self.shared.clear()
-        return self.shared.get(page.view.number, page.cursor)
+        return self.shared.get(page.view.number, self._place(page))
+
+    def _place(self, page: Page) -> tuple[int, bool]:
+        """How far a page is.
+
+        One that began with the table goes on with it until it has all: what the ring has then does not say what a call
+        was before, if it moved before the ring begins and again since.
+        """
+        page.is_behind_ring |= page.cursor < self._feed.ring.start
+        return page.cursor, page.is_behind_ring
+
+    def _frames(self, page: Page) -> list[Frame] | None:
+        """What the ring has for a page; None if it needs the table."""
+        cursor, is_behind_ring = self._place(page)
+        return None if is_behind_ring else self._feed.ring.since(cursor)
 
     async def _of_table(self, page: Page) -> Piece | None:
         seq = page.cursor
         if await self._database.read(partial(count_since, seq=seq, most=MOST_TO_CATCH_UP)) >= MOST_TO_CATCH_UP:
             return None
         rows, upto = await self._database.read(partial(news_since, seq=seq, most=PIECE_ROWS))
-        return self._piece(page, [Frame(row, row.facts, self._draw) for row in rows], upto)
+        frames = [Frame(row, row.facts, self._draw) for row in rows]
+        return self._piece(page, frames, upto, is_last=len(rows) < PIECE_ROWS)
 
-    def _piece(self, page: Page, frames: list[Frame], upto: int) -> Piece:
+    def _piece(self, page: Page, frames: list[Frame], upto: int, *, is_last: bool = True) -> Piece:
         """The rows of a page from its cursor on: of all frames, or of the first ones if those fill a piece."""
-        view, cursor = page.view, page.cursor
+        view, cursor, place = page.view, page.cursor, self._place(page)
         wanted, today, timezone = view.wanted, self._feed.today, self._draw.timezone
         parts: list[bytes] = []
         last = size = 0
-        for place, frame in enumerate(frames, 1):
+        for number, frame in enumerate(frames, 1):
             facts, last = frame.facts, frame.row.seq
             if facts and (wanted.is_bare or matches(facts, wanted, today=today, timezone=timezone)):
+                if frame.is_early:
+                    continue
                 parts.append(frame.show_masked if view.is_masked else frame.show)
             elif frame.row.created_seq <= cursor and _may_have_known(wanted, frame):
                 # The page may be showing it: it no longer belongs there.
@@ -97,13 +114,13 @@ class Pieces:
             else:
                 continue
             size += len(parts[-1])
-            if size >= PIECE_BYTES and place < len(frames):
-                upto = last
+            if size >= PIECE_BYTES and number < len(frames):
+                upto, is_last = last, False
                 break
         if parts and last != upto:
             parts.append(sse_frame(id=upto))
-        piece = Piece(b"".join(parts), upto)
-        self.shared.offer(view.number, cursor, piece)
+        piece = Piece(b"".join(parts), upto, is_last)
+        self.shared.offer(view.number, place, piece)
         return piece
 
 

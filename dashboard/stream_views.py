@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
 
+from dashboard.byte_cache import Piece
 from dashboard.filters import CallFilter
 
 _numbers = count()
@@ -49,9 +50,16 @@ class Page:
     epoch: str
     """Of the database from which the page was drawn."""
     cursor: int = 0
+    is_behind_ring: bool = False
+    """Whether it was further behind than the ring goes back, and has not yet got all that the table has."""
     figures: bytes = b""
     outside: bytes = b""
     notices: str = ""
+
+    def go_to(self, piece: Piece) -> None:
+        """Note that the page has this piece."""
+        self.cursor = piece.upto
+        self.is_behind_ring = self.is_behind_ring and not piece.is_last
 
 
 @dataclass(slots=True, eq=False)

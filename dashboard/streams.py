@@ -92,6 +92,8 @@ class Streams:
             yield sse_comment()
             is_of_this_life = epoch in ("", self.feed.epoch)
             if cursor is None or not (is_of_this_life and await self._has_been_given_out(cursor)):
+                if self._is_over(visit):
+                    return
                 # From another life of this database, or no number at all: never "nothing new".
                 yield RELOAD
                 await self._until_over(visit)
@@ -101,6 +103,9 @@ class Streams:
                 page.figures, page.outside = view.figures, view.outside
             while not self._is_over(visit):
                 chunk = await self._news(page)
+                # While it waited for the database, the visitor may have signed out, or the board begun to close.
+                if self._is_over(visit):
+                    return
                 if chunk is None:
                     yield RELOAD
                     await self._until_over(visit)
@@ -133,7 +138,7 @@ class Streams:
             while not self._is_over(visit):
                 moved = self.feed.moved
                 await self._draw_wall(wall, draw, who)
-                if wall.html is None:
+                if wall.html is None or self._is_over(visit):
                     return
                 if wall.html != shown:
                     shown = wall.html
@@ -274,7 +279,7 @@ class Streams:
             piece = await self._patiently(lambda: self.pieces.next(page))
             if piece is None:
                 return None
-            page.cursor = piece.upto
+            page.go_to(piece)
             if piece.data:
                 return piece.data
 
@@ -290,7 +295,8 @@ class Streams:
             piece = self.pieces.at_hand(page, most)
             if piece is None or piece.upto < self.feed.head:
                 return None
-            chunk, page.cursor = piece
+            chunk = piece.data
+            page.go_to(piece)
         view = page.view
         # A page that has had no figures yet was drawn with newer ones than those that wait to be drawn again.
         if view.figures_version == self.feed.figures_version or page.figures:

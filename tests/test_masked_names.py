@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from dashboard import masked_names
 from dashboard.calls import Facts, person_of
 from dashboard.filters import CallFilter
-from dashboard.masked_names import MaskedNames
+from dashboard.masked_names import MaskedNames, masked_query
 
 OWN, OTHER = "+919812345670", "+919876543210"
 NAMES_OF_CALLS = st.sampled_from(
@@ -87,3 +88,14 @@ def test_filters_menus_and_names_mask_nothing_that_was_learnt(monkeypatch: pytes
     assert sum(count for _, count in shown) == len(calls)
     for call in calls:
         assert names.shown("campaign", call.campaign) != call.campaign
+
+
+def test_names_in_addresses_that_are_longer_than_any_of_a_call_take_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            masked_query(f"campaign={number}{'+x' * 5_000}", "IN")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000

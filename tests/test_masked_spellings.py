@@ -82,7 +82,7 @@ def readable(core: str, answer: str) -> list[str]:
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.core)
 # A short name is shown whole, a long one is shortened.
-@pytest.mark.parametrize("in_words", ["{}", "a campaign for {}"], ids=["bare", "in words"])
+@pytest.mark.parametrize("in_words", ["{}", "Re {}", "a campaign for {}"], ids=["bare", "short", "in words"])
 @pytest.mark.parametrize("rights", [Rights(VIEWER), Rights(REVIEWER)], ids=["viewer", "reviewer"])
 async def test_no_spelling_of_a_number_is_readable_at_any_address(
     settings: Settings, tmp_path: Path, migrated_file: Path, rights: Rights, person: Person, in_words: str

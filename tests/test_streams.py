@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlmodel import Session
 
 from dashboard import feed as feed_module
 from dashboard import ring as ring_module
@@ -23,11 +25,11 @@ from dashboard.byte_cache import KEY_BYTES
 from dashboard.database import Database
 from dashboard.database.clock import head_of
 from dashboard.feed import Feed
-from dashboard.filters import CallFilter, matches, read_filter
+from dashboard.filters import NONE, CallFilter, matches, read_filter
 from dashboard.render import Renderer
 from dashboard.store.calls import facts_after
 from dashboard.store.removal import remove_calls
-from dashboard.streams import Streams
+from dashboard.streams import Streams, Visit
 from tests.events import read_events
 from tests.reports import data_of
 from tests.stored import sql, store, told
@@ -87,6 +89,15 @@ class Page:
             async with asyncio.timeout(after):
                 while True:
                     self._read(await anext(self._stream))
+        self._stream = None
+
+    async def take(self, events: int) -> None:
+        """Read so many events of what is missed, then lose the connection."""
+        assert self._stream is not None
+        missed = b""
+        while missed.count(b"\n\n") < events:
+            missed += await anext(self._stream)
+        self._read(b"".join(event + b"\n\n" for event in missed.split(b"\n\n")[:events]))
         self._stream = None
 
     def _read(self, chunk: bytes) -> None:
@@ -251,6 +262,41 @@ async def test_a_call_that_leaves_a_limit_by_two_moves_at_once_leaves_the_page(
     await page.until(lambda page: not page.rows)
 
 
+async def behind_a_call_that_moved_twice(database: Database, streams: Streams) -> Page:
+    """A page limited to a campaign that shows a call; it has left by two moves, with calls that came between them."""
+    page = Page(streams, CallFilter(scope=("north",)))
+    await put(database, call("Asha", batchId="north"))
+    await page.until(lambda page: list(page.rows) == [1])
+    await page.cut()
+    await put(database, call("Asha", batchId="south"))
+    await until(lambda: listed_in(streams, "south"))
+    await put(database, *(call(f"sid{number}", batchId="north") for number in range(6)))
+    await put(database, call("Asha", batchId="west"))
+    await streams.feed.reach(await database.read(head_of), 3)
+    return page
+
+
+@pytest.mark.parametrize("ring_size", [1_000, 3], ids=["from the ring", "from the table first"])
+async def test_a_call_that_leaves_a_limit_by_two_moves_leaves_a_page_that_is_between_them(
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch, ring_size: int
+) -> None:
+    monkeypatch.setattr(stream_pieces, "PIECE_BYTES", 1)
+    monkeypatch.setattr(ring_module, "RING_SIZE", ring_size)
+    page = await behind_a_call_that_moved_twice(database, streams)
+    assert (streams.feed.ring.since(page.cursor) is None) == (ring_size == 3)
+    await page.until(lambda page: sorted(page.rows) == [2, 3, 4, 5, 6, 7])
+
+
+@pytest.mark.parametrize("taken", range(1, 9))
+async def test_a_call_that_leaves_a_limit_by_two_moves_leaves_a_page_whose_connection_breaks_between_them(
+    database: Database, streams: Streams, taken: int
+) -> None:
+    page = await behind_a_call_that_moved_twice(database, streams)
+    page.connect()
+    await page.take(taken)
+    await page.until(lambda page: sorted(page.rows) == [2, 3, 4, 5, 6, 7])
+
+
 async def test_of_calls_outside_a_limit_not_even_a_change_is_told(database: Database, streams: Streams) -> None:
     await put(database, call("Asha", batchId="north"), call("Bina", batchId="south"))
     await streams.feed.reach(await database.read(head_of), 5)
@@ -352,6 +398,98 @@ async def test_a_page_behind_the_ring_waits_for_a_database_that_fails(
     await catching_up
 
 
+async def test_a_page_that_waits_for_the_database_comes_back_with_its_cursor_when_the_board_closes(
+    database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(database, call("Asha"))
+    async with running(make_streams()) as streams:
+        failing = asyncio.Event()
+
+        async def away(read: object) -> None:
+            failing.set()
+            raise OSError
+
+        monkeypatch.setattr(streams.pieces, "_database", SimpleNamespace(read=away))
+        page = Page(streams)
+        waiting = asyncio.create_task(page.until(lambda page: page.rows))
+        await failing.wait()
+        streams.feed.close()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        assert "reload" not in page.events
+
+
+async def test_a_visitor_whose_visit_ends_while_the_database_is_away_gets_no_rows_when_it_is_back(
+    database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(database, call("Asha"))
+    async with running(make_streams()) as streams:
+        visit, read = Visit(), database.read
+
+        async def ends_meanwhile(query: Callable[[Session], Any]) -> Any:
+            visit.has_ended = True
+            return await read(query)
+
+        monkeypatch.setattr(streams.pieces, "_database", SimpleNamespace(read=ends_meanwhile))
+        sent = b"".join([chunk async for chunk in streams.follow(EVERYTHING, 0, visit=visit)])
+        assert visit.has_ended
+        assert b"Asha" not in sent
+        assert b"<tr" not in sent
+
+
+async def test_a_wall_whose_visit_ends_while_it_is_drawn_is_not_sent(streams: Streams) -> None:
+    visit = Visit()
+
+    async def ends_meanwhile() -> str:
+        visit.has_ended = True
+        return "figures"
+
+    assert b"figures" not in b"".join([chunk async for chunk in streams.watch(ends_meanwhile, visit)])
+
+
+async def test_reads_of_the_table_that_do_not_end_hold_up_no_page_that_needs_the_ring_alone(
+    database: Database, make_streams: Callable[[], Streams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(database, *(call(f"sid{number}") for number in range(3)))
+    async with running(make_streams()) as streams:
+        stalled = 0
+
+        async def stall(read: object) -> None:
+            nonlocal stalled
+            stalled += 1
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(streams.pieces, "_database", SimpleNamespace(read=stall))
+        behind = [asyncio.create_task(read_all(streams.follow(EVERYTHING, 0, who=f"viewer {each}"))) for each in "abc"]
+        await until(lambda: stalled == 2)
+        page = Page(streams)
+        page.cursor = 3
+        await put(database, *(call(f"new{number}") for number in range(20)))
+        await streams.feed.reach(await database.read(head_of), 3)
+        await page.until(lambda page: len(page.rows) == 20)
+        assert stalled == 2
+        for each in behind:
+            each.cancel()
+        await asyncio.gather(*behind, return_exceptions=True)
+
+
+async def read_all(stream: AsyncIterator[bytes]) -> None:
+    async for _ in stream:
+        pass
+
+
+async def test_calls_that_came_and_changed_while_a_page_was_away_count_once(
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_pieces, "MOST_TO_CATCH_UP", 5)
+    for agent in ("first", "second"):
+        await put(database, *(call(f"sid{number}", agent=agent) for number in range(4)))
+        await streams.feed.reach(await database.read(head_of), 3)
+    page = Page(streams)
+    await page.until(lambda page: len(page.rows) == 4)
+    assert "reload" not in page.events
+
+
 async def test_a_page_behind_the_ring_reads_the_table(
     database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,10 +557,12 @@ async def test_a_restart_of_the_feed_loses_nothing(database: Database, make_stre
         assert sorted(page.rows) == [1, 2]
 
 
+@pytest.mark.parametrize("piece_bytes", [1, stream_pieces.PIECE_BYTES], ids=["a row each", "whole pieces"])
 @pytest.mark.parametrize("seed", range(4))
 async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(
-    database: Database, streams: Streams, seed: int
+    database: Database, streams: Streams, monkeypatch: pytest.MonkeyPatch, seed: int, piece_bytes: int
 ) -> None:
+    monkeypatch.setattr(stream_pieces, "PIECE_BYTES", piece_bytes)
     chance = random.Random(seed)
     wanted = [
         "",
@@ -432,12 +572,13 @@ async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(
         "reason=none",
         "period=today",
     ]
-    pages = [Page(streams, read_filter(_pairs(query))) for query in wanted for _ in range(2)]
+    limited = [CallFilter(scope=scope) for scope in (("north",), ("south", NONE))]
+    pages = [Page(streams, each) for each in (*map(read_filter, map(_pairs, wanted)), *limited) for _ in range(2)]
     for _ in range(25):
         bodies = [
             call(
                 f"sid{chance.randrange(30)}",
-                batchId=chance.choice(("north", "south", "")),
+                batchId=chance.choice(("north", "south", "west", "")),
                 hangup_reason=chance.choice(("CLIENT_INITIATED", "VOICEMAIL_DETECTED", "USER_REJECTED", "")),
                 conversion_status=chance.choice((True, False)),
                 time=chance.choice(("2025-12-19 16:01:07", "2025-12-18 09:00:00")),
@@ -445,6 +586,9 @@ async def test_wherever_a_page_is_cut_it_ends_equal_to_the_table(
             for _ in range(chance.randrange(1, 6))
         ]
         await put(database, *bodies)
+        if chance.random() < 0.2:
+            ids = [each.id for each in await database.read(partial(facts_after, last_id=0))]
+            await database.write(partial(remove_calls, call_ids=chance.sample(ids, 1)))
         await asyncio.gather(*(_live_a_moment(page, chance) for page in pages))
     head = await database.read(head_of)
     await streams.feed.reach(head, 5)

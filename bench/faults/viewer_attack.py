@@ -94,7 +94,8 @@ def _attacks(target: Target, until: float) -> list[Attack]:
     def stay(path: Callable[[], str], pace: float = 0.0) -> Callable[[], Awaitable[int]]:
         return lambda: _stay(port, path(), viewer, until, pace)
 
-    call, recording = f"/calls/{target.large_call}", f"/calls/{target.recorded_call}/recording"
+    call, recorded = f"/calls/{target.large_call}", f"/calls/{target.recorded_call}"
+    recording = f"{recorded}/recording"
     return [
         Attack("held streams, one a campaign", len(CAMPAIGNS), stay(lambda: f"/live?campaign={campaign()}")),
         Attack(
@@ -106,6 +107,7 @@ def _attacks(target: Target, until: float) -> list[Attack]:
         Attack("walls of different filters", 100, stay(lambda: f"/wall/live?{new_filter()}")),
         Attack("pages of different filters", 40, ask(lambda: f"/?{new_filter()}")),
         Attack("pages of long filters", 10, ask(lambda: f"/?campaign={next(numbers)}{'+x' * 5_000}")),
+        Attack("calls at long addresses", 10, ask(lambda: f"{recorded}?campaign={next(numbers)}{'+x' * 5_000}")),
         Attack("figures of different filters", 20, ask(lambda: f"/api/figures?{new_filter()}")),
         Attack("500 calls of different filters", 20, ask(lambda: f"/api/calls?limit=500&{new_filter()}")),
         Attack("large masked reads", 2, ask(lambda: f"/api{call}")),

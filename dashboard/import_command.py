@@ -7,7 +7,7 @@ import io
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from dashboard.callkaro.dates import ORDERS
+from dashboard.callkaro.dates import FIRST_YEAR, ORDERS
 from dashboard.callkaro.export import NO_SID, Record, records_of, take
 from dashboard.callkaro.import_row import IDENTITY, Source, Taken
 from dashboard.callkaro.report import JSON, as_text, read_report, read_time
@@ -34,10 +34,11 @@ from dashboard.web.parts import now_micros
 _BATCH = 200
 _MOST_ZEROS = 8
 _LOST_ZEROS = "callSid: the board has a call whose callSid has zeros before these digits, and a spreadsheet drops them"
-# No call of an AI was before; a clock may be wrong by some hours.
-_FIRST_YEAR, _MOST_AHEAD = 2015, timedelta(days=1)
+# A clock may be wrong by some hours, and a time may be of another zone than the board's.
+_MOST_AHEAD = timedelta(days=1)
 MOST_NAMED = 50
 """Left-out rows that are named; the others are counted."""
+_MOST_COLUMNS, _LONGEST_COLUMN = 20, 60
 
 
 @dataclass
@@ -50,6 +51,7 @@ class _Outcome:
     named: list[str] = field(default_factory=list)
     coarse: int = 0
     timeless: int = 0
+    strange: tuple[str, ...] = ()
 
     @property
     def unread(self) -> int:
@@ -102,10 +104,15 @@ def import_file(options: argparse.Namespace, open_database: Callable[[Settings],
         database.close()
     _say(outcome)
     if covered:
-        print(
-            f"The gaps between these times are {'filled' if outcome.is_whole else 'not marked as filled'}; see /gaps."
-        )
+        print(f"The gaps between these times are {_filled(outcome)}; see /gaps.")
     return 1 if outcome.left_out or outcome.without_sid else 0
+
+
+def _filled(outcome: _Outcome) -> str:
+    if outcome.is_whole:
+        return "filled"
+    # Where they were is not known, so neither is whether the file has what the gaps missed.
+    return "not marked as filled" + (", because new calls came without a time" if outcome.timeless else "")
 
 
 def _say(outcome: _Outcome) -> None:
@@ -125,6 +132,10 @@ def _say(outcome: _Outcome) -> None:
         print(line)
     if rest := outcome.without_sid + outcome.left_out - len(outcome.named):
         print(f"  … and {rest} more.")
+    if names := outcome.strange:
+        named = ", ".join(name[:_LONGEST_COLUMN] for name in names[:_MOST_COLUMNS])
+        others = f" and {len(names) - _MOST_COLUMNS} more" if len(names) > _MOST_COLUMNS else ""
+        print(f"Columns that are no field of a report, and were not taken in: {named}{others}.")
     if outcome.coarse:
         print(f"Times without seconds: {outcome.coarse}. Of known calls the board's own time stays, others get :00.")
     if outcome.timeless:
@@ -146,6 +157,7 @@ def _take_in(database: Database, settings: Settings, options: argparse.Namespace
             copy.seek(0)
             file = io.BufferedReader(copy.raw)
         source, records = records_of(file, options.dates, settings.source_timezone)
+        outcome.strange = source.strange
         while batch := list(islice(records, _BATCH)):
             bodies = list(_bodies(database, batch, source, outcome))
             arrivals = [Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED) for body in bodies]
@@ -164,7 +176,7 @@ def _bodies(database: Database, batch: list[Record], source: Source, outcome: _O
         is_same = each.is_ours and before is not None and not taken.problems and says_nothing_new(taken, before)
         if is_same:
             outcome.verdicts[UNCHANGED] += 1
-        elif problems := taken.problems or known.problems_of(each) or _implausible(each, taken, source):
+        elif problems := taken.problems or known.problems_of(each) or _implausible(each, taken, source, before):
             outcome.leave_out(each.place, problems)
         else:
             outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
@@ -172,14 +184,18 @@ def _bodies(database: Database, batch: list[Record], source: Source, outcome: _O
         outcome.coarse += taken.is_coarse
 
 
-def _implausible(each: Record, taken: Taken, source: Source) -> tuple[str, ...]:
-    """What is wrong with the time of a row: 26-11-05 was read as a day of 2005, twenty years before the call."""
-    if each.cells is None or taken.data is None:
+def _implausible(each: Record, taken: Taken, source: Source, before: Mapping[str, JSON] | None) -> tuple[str, ...]:
+    """What is wrong with the time of a row: 26-Nov-05 was read as a day of 2005, twenty years before the call.
+
+    A report as it was sent and our own lines have it from the platform, and no spreadsheet wrote them.
+    """
+    time = as_text((taken.data or {}).get("time"))
+    if each.body or (each.is_ours and each.cells is None) or time == as_text((before or {}).get("time")):
         return ()
-    moment = read_time(as_text(taken.data.get("time")), source.zone)
-    if moment is None or (moment.year >= _FIRST_YEAR and moment <= datetime.now(UTC) + _MOST_AHEAD):
+    moment = read_time(time, source.zone)
+    if moment is None or (moment.year >= FIRST_YEAR and moment <= datetime.now(UTC) + _MOST_AHEAD):
         return ()
-    return (f"time: it reads as {moment:%Y-%m-%d}; a call was neither before {_FIRST_YEAR} nor will be after tomorrow",)
+    return (f"time: it reads as {moment:%Y-%m-%d}; a call was neither before {FIRST_YEAR} nor will be after tomorrow",)
 
 
 @dataclass

@@ -20,6 +20,8 @@ _MARK = "'"
 # Excel shows a longer number in scientific notation, and saves what it shows.
 _LONGEST_NUMBER = 11
 _PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
+# What `import` takes for a time of a spreadsheet: a part of a day.
+_PART_OF_DAY = re.compile(r"0+\.\d{3,}")
 # Longer text is a sentence to every spreadsheet, or nothing but digits.
 _LONGEST_VALUE = 48
 _LONG_NUMBER = re.compile(r"[\s\d.,]*\d(e[+-]?\d+)?\s*", re.IGNORECASE)
@@ -139,4 +141,5 @@ def _cell(value: object) -> str:
 
 
 def _is_shown_whole(number: str) -> bool:
-    return len(number) <= _LONGEST_NUMBER and _PLAIN_NUMBER.fullmatch(number) is not None
+    is_plain = _PLAIN_NUMBER.fullmatch(number) and not _PART_OF_DAY.fullmatch(number)
+    return len(number) <= _LONGEST_NUMBER and bool(is_plain)

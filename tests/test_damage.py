@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dashboard.callkaro.damage import Columns, damage_in, restored
+from dashboard.callkaro.damage import Columns, damage_in, damage_of_json, restored
 
 
 def damage(name: str, cell: str, *ids: str, is_unicode: bool = True) -> str:
@@ -49,6 +51,13 @@ def damage(name: str, cell: str, *ids: str, is_unicode: bool = True) -> str:
         ("call_duration", "1,234", "plain number"),
         ("call_duration", "00:02:00", "plain number"),
         ("call_duration", "1.2E+02", "plain number"),
+        ("call_duration", "0.000752315", "part of a day"),
+        ("to", "919877000000", "five zeros"),
+        ("from", "9876500000", "five zeros"),
+        ("to", "919877000000.0", "five zeros"),
+        ("to", "1234567890000000", "rounded"),
+        ("try_count", "retry", "plain number"),
+        ("try_count", "0.5", "plain number"),
         ("try_count", "01-Jan", "plain number"),
         ("conversion_status", "WAHR", "neither true nor false"),
         ("next_call_scheduled", "2", "neither true nor false"),
@@ -66,12 +75,17 @@ def test_damage_is_named(name: str, cell: str, words: str) -> None:
         ("to", "sip:alice@10.20.30.40"),
         ("to", "9.19876543210E+11"),
         ("to", "919876543210.0"),
+        ("to", "+919877000000"),
+        ("to", "919876540000"),
+        ("to", "180000000"),
         ("callSid", "2303fa770b666a64ab1694c1e"),
         ("callSid", "CA-12"),
         ("callSid", "12345678901234567"),
         ("batchId", "north-2026"),
         ("call_duration", "120"),
         ("call_duration", "67.5"),
+        ("call_duration", "0.25"),
+        ("call_duration", "1.125"),
         ("call_duration", "unknown"),
         ("try_count", "-1"),
         ("conversion_status", "TRUE"),
@@ -108,3 +122,24 @@ def test_question_marks_are_damage_where_the_encoding_has_no_other_letters() -> 
     assert "question marks" in damage("transcription", "Agent: ??????!", is_unicode=False)
     assert damage("transcription", "Agent: ??????!") == ""
     assert damage("transcription", "Agent: What???", is_unicode=False) == ""
+
+
+@given(st.integers(10**9, 10**15 - 1), st.integers(2, 6))
+def test_a_telephone_number_that_a_spreadsheet_rounded_is_damage_however_it_came(number: int, digits: int) -> None:
+    shown = f"{number:.{digits - 1}E}"
+    rounded = int(float(shown))
+    if len(str(rounded)) - digits < 5:
+        return
+    for cell in (shown, str(rounded), f"{rounded}.0"):
+        assert damage("to", cell)
+    for value in (rounded, float(rounded), str(rounded), shown):
+        assert damage_of_json("to", value)
+    assert damage("to", f"+{rounded}") == damage_of_json("to", f"+{rounded}") == ""
+
+
+@given(st.integers(1, 86_399))
+def test_a_duration_as_a_part_of_a_day_is_damage_unless_two_decimals_hold_it(seconds: int) -> None:
+    shown = f"{seconds / 86_400:.9f}".rstrip("0")
+    is_short = len(shown.partition(".")[2]) <= 2
+    assert bool(damage("call_duration", shown)) is not is_short
+    assert bool(damage_of_json("call_duration", float(shown))) is not is_short

@@ -17,6 +17,7 @@ from dashboard.callkaro.dates import (
     NOT_READ,
     SECOND,
     SERIAL,
+    YEAR_AMBIGUOUS,
     TimeColumn,
     is_same_time,
 )
@@ -39,7 +40,7 @@ WHEN = "2025-12-19 16:01:07"
         ("19/12/2025, 4:01:07\u202fpm", WHEN, SECOND),
         ("19/12/2025 4:01:07 P.M.", WHEN, SECOND),
         ("19.12.2025 16:01:07", WHEN, SECOND),
-        ("19/12/25 16:01:07", WHEN, SECOND),
+        ("12/31/25 16:01:07", "2025-12-31 16:01:07", SECOND),
         ("12/19/2025 16:01:07", WHEN, SECOND),
         ("19 Dec 2025 16:01", "2025-12-19 16:01:00", MINUTE),
         ("19-Dec-25 16:01:07", WHEN, SECOND),
@@ -63,6 +64,8 @@ def test_a_spelling_with_a_certain_day_is_read(text: str, written: str, precisio
     [
         ("01/10/2026, 4:01:07 pm", AMBIGUOUS),
         ("1-10-26 16:01", AMBIGUOUS),
+        ("26-11-05 10:00", YEAR_AMBIGUOUS),
+        ("19/12/25 16:01:07", YEAR_AMBIGUOUS),
         ("45992.458", SERIAL),
         ("45992", SERIAL),
         ("1766140267", NOT_READ),
@@ -106,6 +109,17 @@ def test_days_over_twelve_in_both_places_decide_nothing() -> None:
     assert other.read("1/10/2026 16:01").problem == AMBIGUOUS
 
 
+@pytest.mark.parametrize("other", ["05-12-25 10:00", "19-12-99 10:00"])
+def test_a_two_digit_part_that_can_be_no_year_decides_where_the_others_have_theirs(other: str) -> None:
+    times = TimeColumn()
+    times.show("19-12-25 16:01")
+    assert times.read("19-12-25 16:01").problem == YEAR_AMBIGUOUS
+    times.show(other)
+    assert times.read("19-12-25 16:01").text == "2025-12-19 16:01:00"
+    assert times.read("19/12/25 16:01").problem == YEAR_AMBIGUOUS
+    assert TimeColumn(DAY_FIRST).read("19/12/25 16:01").text == "2025-12-19 16:01:00"
+
+
 def test_what_the_operator_says_decides_and_is_held_to() -> None:
     assert TimeColumn(DAY_FIRST).read("01/10/2026 16:01").text == "2026-10-01 16:01:00"
     assert TimeColumn(MONTH_FIRST).read("01/10/2026 16:01").text == "2026-01-10 16:01:00"
@@ -130,8 +144,8 @@ forms = ("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d-%m-%y %I:%M:%S %p", "%d %
 def test_a_date_is_read_as_it_was_written_or_not_at_all(moment: datetime, form: str) -> None:
     read = TimeColumn().read(moment.strftime(form))
     if read.problem:
-        assert read.problem == AMBIGUOUS
-        assert moment.day <= 12
+        assert read.problem in (AMBIGUOUS, YEAR_AMBIGUOUS)
+        assert moment.day <= 12 if read.problem == AMBIGUOUS else moment.day >= 15
     else:
         assert read.text == f"{moment:%Y-%m-%d %H:%M:%S}"
 

@@ -69,6 +69,8 @@ def test_an_export_of_any_call_says_nothing_new_to_the_board_it_came_from(data: 
 
 
 @given(as_documented)
+@example({"callSid": "a", "call_duration": 0.347})
+@example({"callSid": "a", "to": "918800000000", "from": "9876500000"})
 def test_an_export_taken_in_by_an_empty_board_gives_the_same_call(data: dict[str, Any]) -> None:
     call = told_of(data)
     expected = CallReport.model_validate({"try_count": 0, "time": "2025-12-19T10:11:07Z"} | storable_of(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,16 @@ def run_import(tmp_path: Path, text: str, *options: str) -> int:
     [
         ("callSid,to", "k1,919877000000", "ends in five zeros"),
         ("callSid,call_duration", "k1,0.000752315", "part of a day"),
-        ("callSid,time", "k1,26-11-05 10:00", "reads as 2005-11-26"),
+        ("callSid,call_duration", "k1,0.001", "part of a day"),
+        ("callSid,call_duration", "k1,7.52E-04", "not a plain number"),
+        ("callSid,time", "k1,26-11-05 10:00", "may begin or end with its year"),
+        ("callSid,time", "k1,26/11/25 10:00", "may begin or end with its year"),
+        ("callSid,time", "k1,26-Nov-05 10:00", "reads as 2005-11-26"),
         ("callSid,time", "k1,2099-11-05 10:00:00", "reads as 2099-11-05"),
         ("callSid,try_count,call_duration", "k1,retry,5", "not a plain number"),
+        ("callSid,try_count,call_duration", "k1,'1.5,5", "not a plain number"),
+        ("callSid,try_count,call_duration", "k1,1.5,5", "not a plain number"),
+        ("callSid,Try-Count,call_duration", "k1,-7,5", "not a plain number"),
     ],
 )
 def test_a_damaged_cell_changes_no_call_and_is_named(
@@ -45,6 +53,78 @@ def test_a_damaged_cell_changes_no_call_and_is_named(
     assert run_import(tmp_path, f"{header}\n{row}\n") == 1
     assert named in capsys.readouterr().out
     assert rows(board, "call") == before
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"to": "919877000000"}, "ends in five zeros"),
+        ({"to": 919877000000}, "ends in five zeros"),
+        ({"from": 9.19877e11}, "ends in five zeros"),
+        ({"to": "9.19877E+11"}, "scientific notation"),
+        ({"call_duration": 0.000752315}, "part of a day"),
+        ({"call_duration": "0.000752315"}, "part of a day"),
+        ({"time": "26-11-05 10:00"}, "may begin or end with its year"),
+        ({"time": "2099-11-05 10:00:00"}, "reads as 2099-11-05"),
+        ({"try_count": "retry", "call_duration": 5}, "not a plain number"),
+        ({"try_count": 1.5, "call_duration": 5}, "not a plain number"),
+    ],
+)
+def test_a_damaged_value_of_listed_json_changes_no_call_and_is_named(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], said: dict[str, Any], named: str
+) -> None:
+    before = rows(board, "call")
+    listed = json.dumps({"callSid": "k1"} | said)
+    for text, place in ((f"[{listed}]", "call 1"), (f"{listed}\n{listed}\n", "line 2")):
+        assert run_import(tmp_path, text) == 1
+        out = capsys.readouterr().out
+        assert named in out
+        assert f"  {place}: " in out
+        assert rows(board, "call") == before
+
+
+def test_two_known_calls_stay_two_people_after_their_numbers_were_rounded(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(board, report("k2", to="919876543211"))
+    before = rows(board, "call")
+    assert run_import(tmp_path, "callSid,to\nk1,919877000000\nk2,919877000000\n") == 1
+    out = capsys.readouterr().out
+    assert "Left out: 2 " in out
+    assert all(f"line {line}: to: it ends in five zeros" in out for line in (2, 3))
+    assert rows(board, "call") == before
+
+
+def test_a_report_as_it_was_sent_brings_a_round_number_in_as_text_and_not_as_a_number(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounded = report("k2", to=919877000000)
+    assert run_import(tmp_path, b"\n".join([report("k3", to="918800000000"), rounded]).decode()) == 1
+    assert "line 2: to: it ends in five zeros" in capsys.readouterr().out
+    assert sorted(column(board, "call", "person")) == ["+918800000000", "+919876543210"]
+
+
+def test_a_known_round_number_comes_back_unchanged(board: Database, tmp_path: Path) -> None:
+    store(board, report("k2", to="918800000000", call_duration=7))
+    before = rows(board, "call")
+    said = {"callSid": "k2", "to": "918800000000", "call_duration": 7}
+    for text in ("callSid,to,call_duration\nk2,918800000000,7\n", json.dumps([said])):
+        assert run_import(tmp_path, text) == 0
+        assert [{**row, "seq": 0} for row in rows(board, "call")] == [{**row, "seq": 0} for row in before]
+
+
+@pytest.mark.parametrize("row", ["k2,+918800000000", "k2,'918800000000", "k2,+91 88000 00000"])
+def test_a_round_number_that_is_marked_as_text_is_taken(board: Database, tmp_path: Path, row: str) -> None:
+    assert run_import(tmp_path, f"callSid,to\n{row}\n") == 0
+    assert "+918800000000" in column(board, "call", "person")
+
+
+def test_columns_that_are_no_field_are_named(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "callSid,Mobile,When,recording.transcription,\nk5,919812345670,2025-12-19 10:00:00,Hello,\n"
+    assert run_import(tmp_path, text) == 0
+    assert "Columns that are no field of a report, and were not taken in: Mobile, When.\n" in capsys.readouterr().out
 
 
 def test_a_round_number_with_a_plus_is_taken(board: Database, tmp_path: Path) -> None:
@@ -69,4 +149,4 @@ def test_no_gap_is_filled_while_new_calls_have_no_time(
 ) -> None:
     covers = ("--covers", "2025-12-01 10:00:00", "2025-12-30 10:00:00")
     run_import(tmp_path, "callSid,to\nk5,919812345670\n", *covers)
-    assert "not marked as filled" in capsys.readouterr().out
+    assert "not marked as filled, because new calls came without a time" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dashboard.callkaro.report import FLAGS, NUMBERS, as_flag, as_number
+from dashboard.callkaro.report import FLAGS, JSON, NUMBERS, as_flag, as_number, as_text, as_try
 
 IDS = ("callSid", "agent", "versionId", "batchId")
 TELEPHONES = ("from", "to")
@@ -21,8 +21,9 @@ _CELL_LIMITS = frozenset({32_767, 50_000, 65_535})
 # Spreadsheets compute with so many digits; the others become 0.
 _EXACT_DIGITS = 15
 _SHORTEST_ID = 16
-# A telephone number that was shown as 9.19877E+11 and then as a number again.
+# A telephone number that was shown as 9.19877E+11 and then as a number again. Real ones that end so are rare.
 _SHORTEST_TELEPHONE, _ROUNDED = 10, "00000"
+# Of a duration under a second. More are those of a part of a day: 00:01:05 is 0.000752315 of one.
 _MOST_DECIMALS = 2
 _ERROR = re.compile(r"#(NAME|REF|VALUE|DIV/0|NUM|NULL|SPILL|CALC|ERROR|GETTING_DATA|FIELD|BLOCKED)[!?]|#N/A|Err:5\d\d")
 _TOO_NARROW = re.compile(r"#{3,}")
@@ -111,12 +112,32 @@ def damage_in(name: str, cell: str, columns: Columns) -> str:
     return "" if name == "time" else _damage_of_text(text) or _damage_of_id(name, text, columns)
 
 
+def damage_of_json(name: str, value: JSON, *, is_sent: bool = False) -> str:
+    """What is wrong with a value of JSON that another program may have made of a spreadsheet's cell.
+
+    `is_sent` says that a report as it was sent has it: the platform writes telephone numbers as text, so a number is
+    none of its own.
+    """
+    if name in TELEPHONES:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _damage_of_id(name, str(int(value)), Columns(is_unicode=True))
+        text = as_text(value)
+        return "" if is_sent else _damage_of_text(text) or _damage_of_id(name, text, Columns(is_unicode=True))
+    return _damage_of_number(name, as_text(value)) if name in NUMBERS and not is_sent else ""
+
+
+def damage_of_try(text: str) -> str:
+    """Why no try is counted by this: the board would take it for the first one, and overwrite that."""
+    return "it is not a plain number such as 1" if as_try(text) is None else ""
+
+
 def _damage_of_number(name: str, text: str) -> str:
+    if name == "try_count":
+        return damage_of_try(text)
     number = as_number(text)
     if number is None:
-        # Words in place of a number of seconds are passed over; in place of a try they would make it the first one.
-        is_refused = name == "try_count" or any(map(str.isdecimal, text))
-        return "it is not a plain number such as 120" if is_refused else ""
+        # Words in place of a number of seconds are passed over.
+        return "it is not a plain number such as 120" if any(map(str.isdecimal, text)) else ""
     if 0 < number < 1 and len(text.partition(".")[2]) > _MOST_DECIMALS:
         return "it is a part of a day, as spreadsheets keep times; show the column as a number of seconds"
     return ""
@@ -166,7 +187,9 @@ def _damage_of_digits(name: str, text: str, columns: Columns) -> str:
     if len(text) > _EXACT_DIGITS and not text[_EXACT_DIGITS:].strip("0"):
         return "a spreadsheet rounded it: all digits after the fifteenth are 0"
     if name in TELEPHONES and len(text) >= _SHORTEST_TELEPHONE and text.endswith(_ROUNDED):
-        return "it ends in five zeros, as a number that a spreadsheet rounded; if it is right, write it with a +"
+        return (
+            "it ends in five zeros, as a number that a spreadsheet rounded; if it is right, write it with a + before it"
+        )
     expected = columns.length_of(name)
     if expected >= _SHORTEST_ID and len(text) < expected:
         return f"it is a number of {len(text)} digits where all others are ids of {expected} characters"

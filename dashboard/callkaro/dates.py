@@ -2,6 +2,7 @@
 
 ISO (2025-12-19 16:01:07) is always certain, and so is a date with the month's name (19-Dec-25). 01/10/2026 is certain
 only by another time of the same column that is spelled alike and has a part over 12, or by what the operator says.
+So is 26-11-05, which may begin or end with its year: one spelled alike whose first part can be no year decides.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+FIRST_YEAR = 2015
+"""No AI made a call before."""
 _MONTH = r"(?P<name>[a-z]{3,9})\.?"
 _GAP = r"[\s,.-]{1,3}"
 _CLOCK = (
@@ -47,6 +50,10 @@ AMBIGUOUS = (
     "the time may have the day first or the month first, and no other row decides; say which with --dates day-first or "
     "--dates month-first"
 )
+YEAR_AMBIGUOUS = (
+    "the time may begin or end with its year, and no other row decides; write the year with four digits, or say that "
+    "the time ends with it by --dates day-first or --dates month-first"
+)
 
 
 class _Parts(NamedTuple):
@@ -59,6 +66,8 @@ class _Parts(NamedTuple):
     precision: int
     zone: str
     shape: str = ""
+    may_begin_with_year: bool = False
+    """whether it has a year of two digits, and its first part can be that as well"""
 
     @property
     def order(self) -> str:
@@ -92,11 +101,14 @@ class TimeColumn:
         """`order` is what the operator says of dates that may be either, one of ORDERS; "" says nothing."""
         self._order = order
         self._shown: dict[str, set[str]] = defaultdict(set)
+        self._end_with_year: set[str] = set()
 
     def show(self, text: str) -> None:
         parts = _parts_of(text)
         if parts is not None and parts.shape and parts.first != parts.second and parts.order:
             self._shown[parts.shape].add(parts.order)
+        if parts is not None and parts.shape and not parts.may_begin_with_year:
+            self._end_with_year.add(parts.shape)
 
     def read(self, text: str) -> ReadTime:
         parts = _parts_of(text)
@@ -104,6 +116,8 @@ class TimeColumn:
             return ReadTime(text, precision=parts.precision if parts else SECOND)
         if parts is None:
             return ReadTime(problem=SERIAL if _IS_SERIAL.fullmatch(_plain(text)) else NOT_READ)
+        if parts.may_begin_with_year and not self._order and parts.shape not in self._end_with_year:
+            return ReadTime(problem=YEAR_AMBIGUOUS)
         order = self._order_of(parts) if parts.shape else DAY_FIRST
         if not order:
             return ReadTime(problem=AMBIGUOUS)
@@ -161,7 +175,13 @@ def _read(found: dict[str, str | None]) -> _Parts | None:
     if "second_part" in found:
         shape = f"{found['sign']} {len(found['year'] or '')} {precision} {bool(half)}"
         first, second_part = int(found["first"] or 0), int(found["second_part"] or 0)
-        return _Parts(first, second_part, year, (hour, minute, second), precision, zone, shape)
+        begins_with_year = (
+            len(found["year"] or "") == 2
+            and first >= FIRST_YEAR % 100
+            and 1 <= second_part <= 12
+            and 1 <= year % 100 <= 31
+        )
+        return _Parts(first, second_part, year, (hour, minute, second), precision, zone, shape, begins_with_year)
     month = int(found.get("month") or 0) or _month(found.get("name") or "")
     return _Parts(int(found["day"] or 0), month, year, (hour, minute, second), precision, zone) if month else None
 

@@ -27,6 +27,7 @@ from dashboard.callkaro.import_row import (
     Taken,
     from_text,
     parsed,
+    problems_of_json,
     take_row,
     unguarded,
     with_time,
@@ -44,6 +45,7 @@ _IDS = ("agent", "versionId")
 # Of our own exports, beside the documented fields.
 _OUR_SID, _OUR_MOMENT, _OUR_ID = "call_sid", "at", "id"
 _OUR_COLUMNS = frozenset({"id", "at", "received_at", "stage"})
+_KNOWN_COLUMNS = frozenset({"", *DOCUMENTED_FIELDS, *(f"recording.{name}" for name in OF_RECORDING)})
 _LONGEST_ID = 15
 
 
@@ -108,6 +110,8 @@ def take(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Ta
         data = {name: each for name, each in data.items() if name in IDENTITY or not known or known.get(name) != each}
         if has_masks(json.dumps(data, ensure_ascii=False)):
             return Taken(problems=(MASKED,))
+    elif problems := problems_of_json(data, known):
+        return Taken(problems=problems)
     return with_time(data, known, source, record.at)
 
 
@@ -176,6 +180,8 @@ def _report(place: str, body: bytes) -> Record:
 
 def _take_report(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Taken:
     """A report as it was sent, byte for byte unless its time must be written otherwise: its bytes tell a repeat."""
+    if problems := problems_of_json(record.data or {}, known, is_sent=True):
+        return Taken(problems=problems)
     time = as_text((record.data or {}).get(TIME))
     if record.data is None or not time or read_time(time, UTC) or (known and as_text(known.get(TIME)) == time):
         return Taken(record.data, record.body)
@@ -193,11 +199,13 @@ def _rows(file: io.BufferedReader, order: str, zone: ZoneInfo) -> tuple[Source, 
             f"board has. Fetch it again with that field, such as `ck calls export --fields {SID},try_count,…`, "
             "or take `ck calls list --json` if that has it."
         )
-    source = Source(TimeColumn(order), Columns(table.is_unicode), zone)
+    is_ours = _OUR_COLUMNS.issubset(table.names)
+    columns = _KNOWN_COLUMNS | _OUR_COLUMNS if is_ours else _KNOWN_COLUMNS
+    strange = tuple(name for name in table.names if name not in columns)
+    source = Source(TimeColumn(order), Columns(table.is_unicode), zone, strange)
     for row in rows_of(file, table):
         source.columns.show(row.cells)
         source.times.show(unguarded(row.cells.get(TIME) or ""))
-    is_ours = _OUR_COLUMNS.issubset(table.names)
     return source, (_record_of(row, is_ours=is_ours) for row in rows_of(file, table))
 
 

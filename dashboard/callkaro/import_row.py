@@ -14,7 +14,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from dashboard.callkaro.damage import CUT, LISTS_AND_OBJECTS, Columns, damage_in, is_cut, restored
+from dashboard.callkaro.damage import (
+    CUT,
+    LISTS_AND_OBJECTS,
+    TELEPHONES,
+    Columns,
+    damage_in,
+    damage_of_json,
+    damage_of_try,
+    is_cut,
+    restored,
+)
 from dashboard.callkaro.dates import SECOND, TimeColumn, is_same_time
 from dashboard.callkaro.report import (
     DOCUMENTED_FIELDS,
@@ -46,6 +56,8 @@ class Source(NamedTuple):
     columns: Columns
     zone: ZoneInfo = UTC
     """in which its times are read that name none"""
+    strange: tuple[str, ...] = ()
+    """columns that are no field of a report: nothing is taken from them"""
 
 
 class Taken(NamedTuple):
@@ -79,6 +91,18 @@ def take_row(cells: Mapping[str, str], known: Mapping[str, JSON] | None, source:
     if problems:
         return Taken(problems=tuple(problems))
     return with_time(data, known, source, at)
+
+
+def problems_of_json(
+    data: Mapping[str, JSON], known: Mapping[str, JSON] | None, *, is_sent: bool = False
+) -> tuple[str, ...]:
+    """What is damaged in a call of a JSON file, by name. What the board has as it is here is not asked about."""
+    found = (
+        (name, damage_of_json(name, data[name], is_sent=is_sent))
+        for name in (*TELEPHONES, *NUMBERS)
+        if (text := as_text(data.get(name))) and not (known and says_the_same(name, text, known.get(name)))
+    )
+    return tuple(f"{name}: {problem}" for name, problem in found if problem)
 
 
 def with_time(data: Mapping[str, JSON], known: Mapping[str, JSON] | None, source: Source, at: str = "") -> Taken:
@@ -171,6 +195,8 @@ def _value(name: str, cell: str) -> JSON:
 
 def _damage_in(name: str, cell: str, before: JSON, columns: Columns) -> str:
     if is_guarded(cell):
+        if name == TRY:
+            return damage_of_try(unguarded(cell))
         # A spreadsheet keeps such text as it is, but no longer than a cell can be.
         return CUT if is_cut(cell) else ""
     text, known = restored(name, cell).strip(), as_text(before)

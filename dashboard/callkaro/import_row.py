@@ -45,6 +45,7 @@ IDENTITY = (SID, TRY)
 UTC = ZoneInfo("UTC")
 # What exports keep in an object of its own: CSV has a column `recording.transcription`.
 OF_RECORDING = ("recordingUrl", "transcription")
+_SCIENTIFIC = re.compile(r"-?\d(\.\d+)?e[+-]\d{2,3}")
 _REWRITTEN = "it has the digits that the board has, written as a spreadsheet writes a number"
 _NOT_JSON = "it begins like JSON and cannot be read as JSON, so it was cut or changed"
 
@@ -156,7 +157,7 @@ def from_text(name: str, text: str) -> JSON:
     None where a list or an object cannot be read.
     """
     if name in NUMBERS:
-        number = as_number(text)
+        number = _number_of(text)
         return text if number is None else int(number) if number == int(number) else number
     if name in FLAGS:
         flag = as_flag(text)
@@ -172,8 +173,13 @@ def says_the_same(name: str, text: str, known: JSON) -> bool:
     if isinstance(known, bool):
         return as_flag(text) is known
     if name in NUMBERS and isinstance(known, int | float):
-        return as_number(text) == known
+        return _number_of(text) == known
     return _comparable(text) == _comparable(as_text(known))
+
+
+def _number_of(text: str) -> float | None:
+    """The number of a cell; our exports write very large and small ones as 1e+16."""
+    return float(text) if _SCIENTIFIC.fullmatch(text) else as_number(text)
 
 
 def parsed(text: str) -> JSON:
@@ -187,7 +193,7 @@ def parsed(text: str) -> JSON:
 def _value(name: str, cell: str) -> JSON:
     text = unguarded(cell)
     # A number of ours has an apostrophe where it is negative or too long; text has one wherever it looks like a number.
-    is_text = is_guarded(cell) and not (name in NUMBERS and text.startswith("-"))
+    is_text = is_guarded(cell) and not (name in NUMBERS and (text.startswith("-") or _SCIENTIFIC.fullmatch(text)))
     if is_text and name not in LISTS_AND_OBJECTS:
         return text
     return from_text(name, restored(name, text))

@@ -121,7 +121,9 @@ def persons_after(session: Session, after: str, target: Target) -> Persons | Non
 
 
 def calls_of(session: Session, key: str, after: int = 0) -> Sequence[int]:
-    """The next few calls, by id, with this person."""
+    """The next few calls, by id, with this person; none for "", which stands for no person."""
+    if not key:
+        return ()
     return session.connection().scalars(_OF_PERSON, {"person": key, "after": after}).all()
 
 

@@ -260,15 +260,15 @@ class Feed:
 
     async def _load(self) -> None:
         await fill_person_column(self._database, self._region)
-        epoch = await self._database.read(epoch_of)
-        head = await self._database.read(head_of)
-        last_id, index = 0, Index(self._draw.timezone)
+        epoch, head = await self._database.read(epoch_of), await self._database.read(head_of)
+        last_id, index, names = 0, Index(self._draw.timezone), MaskedNames(self._region)
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             index.load(facts)
-            await self._learn_names(facts)
+            await asyncio.to_thread(names.learn, facts)
             last_id = facts[-1].id
         # All at once: until here, pages are served with what was known before.
         self.index, self.epoch, self.head, self.ring, self._newcomers = index, epoch, head, Ring(), []
+        self.masked_names = names
         self.ring.start = head
         back = max(0, head - _LOOK_BACK)
         self._hear(*await self._database.read(partial(_heard_since, seq=back, newcomers_after=0, now=self.now)))

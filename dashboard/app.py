@@ -139,7 +139,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], datetime] 
     app.downloads = Downloads()
     app.memory = Memory()
     app.large_calls = asyncio.Semaphore(1)
-    app.feed.last_refusal = lambda: app.refusals.last
+    app.feed.refusals = app.refusals.recent
     app.feed.room = partial(_room, app)
     app.feed.targets = lambda: [
         Target(each.target, each.failing_since, each.answer, each.aside) for each in app.forward.standing

@@ -23,6 +23,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # Editors and chats turn straight quotes into curved ones.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
+_CURVED = "“”„‟‘’‚‛＂＇"
 _ESCAPED = re.compile(r'\\(["\\$`])')
 # What an editor leaves at the ends of a line without showing it.
 _INVISIBLE = "\ufeff\u200b"
@@ -148,7 +149,10 @@ def _value(number: int, name: str, text: str) -> str:
         value = value if text.startswith("#") else _COMMENT.sub("", value)
         if value.endswith("\\"):
             raise _BadLine(number, f"the value of {name} ends in a backslash: put it in single quotes, on one line.")
-        return _trimmed(value)
+        value = _trimmed(value)
+        if value.strip(_CURVED) != value:
+            raise _BadLine(number, f"the value of {name} begins or ends with a curved quote: use straight ones.")
+        return value
     is_double = closing == '"'
     inside = r'(?:\\.|[^"\\])*' if is_double else f"[^{closing}]*"
     found = re.fullmatch(rf"(?s:.)({inside}){closing}\s*(?:#.*)?", value)

@@ -54,10 +54,7 @@ TRY_AGAIN_SECONDS = 0.5
 # A page that is a call short is better than one that does not come: its stream brings the call.
 REACH_SECONDS = 0.2
 
-
 _COUNTED = CallFilter(figure=("calls",))
-
-
 _Heard = tuple[int | None, Trouble | None, list[Newcomer]]
 
 
@@ -97,8 +94,8 @@ class Feed:
         self.ring = Ring()
         self.closing = False
         self.on_news: Callable[[], None] = lambda: None
-        self.last_refusal: Callable[[], notices.Refusal | None] = lambda: None
-        """Whoever keeps the door tells of the last report that was turned away."""
+        self.refusals: Callable[[], Sequence[notices.Refusal]] = tuple
+        """The door tells of the last report that was turned away for each reason."""
         self.targets: Callable[[], Sequence[notices.Target]] = tuple
         """Whoever hands reports on tells how the targets stand."""
         self.missed: Callable[[Days], int] = lambda _: 0
@@ -114,8 +111,8 @@ class Feed:
         self.beats = 0
         self.figures_version = 0
         """Goes up when figures may be drawn anew: they move less often than rows, and "usual" with every minute."""
-        self.notices = self.notices_within = self.silence = ""
-        """For everybody, for whoever is limited to campaigns, for the wall."""
+        self.notices = self.notices_of_others = self.notices_within = self.silence = ""
+        """For admins, for other roles, for accounts that are limited to campaigns, for the wall."""
         self.masked_names = MaskedNames(region)
         self._zone_doubt = ZoneDoubt()
         self._usual: dict[CallFilter, Usual | None] = {}
@@ -247,8 +244,8 @@ class Feed:
         """How many calls there are in all for whoever asks."""
         return self.index.count(CallFilter(scope=wanted.scope), self.today)
 
-    def notices_for(self, wanted: CallFilter) -> str:
-        return self.notices_within if wanted.scope else self.notices
+    def notices_for(self, wanted: CallFilter, *, is_masked: bool) -> str:
+        return self.notices_within if wanted.scope else self.notices_of_others if is_masked else self.notices
 
     async def _begin_again(self, epoch: str) -> None:
         """The database is another one than this process knows: restored, or without its last commits after a failover.
@@ -263,15 +260,15 @@ class Feed:
 
     async def _load(self) -> None:
         await fill_person_column(self._database, self._region)
-        epoch = await self._database.read(epoch_of)
-        head = await self._database.read(head_of)
-        last_id, index = 0, Index(self._draw.timezone)
+        epoch, head = await self._database.read(epoch_of), await self._database.read(head_of)
+        last_id, index, names = 0, Index(self._draw.timezone), MaskedNames(self._region)
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):
             index.load(facts)
-            await self._learn_names(facts)
+            await asyncio.to_thread(names.learn, facts)
             last_id = facts[-1].id
         # All at once: until here, pages are served with what was known before.
         self.index, self.epoch, self.head, self.ring, self._newcomers = index, epoch, head, Ring(), []
+        self.masked_names = names
         self.ring.start = head
         back = max(0, head - _LOOK_BACK)
         self._hear(*await self._database.read(partial(_heard_since, seq=back, newcomers_after=0, now=self.now)))
@@ -339,16 +336,19 @@ class Feed:
         within = self._draw.notices([notice for notice in found if notice.kind not in notices.OF_REPORTS])
         # The very same text stays the same: streams send what is another one.
         self.notices_within = within if within != self.notices_within else self.notices_within
+        others = self._draw.notices([notice.without_details() for notice in found])
+        self.notices_of_others = others if others != self.notices_of_others else self.notices_of_others
 
     def _notices(self) -> list[Notice]:
         now, room = self.now, self.room()
         if self.is_new:
-            found_new = room, notices.connection(self._trouble, self._last_report_at, self.last_refusal(), now)
+            last = next(iter(self.refusals()), None)
+            found_new = room, notices.connection(self._trouble, self._last_report_at, last, now)
             return [notice for notice in found_new if notice]
         doubt = self.zone_doubt
         found = (
             room,
-            notices.refused(self.last_refusal(), now),
+            *(notices.refused(refusal, now) for refusal in self.refusals()),
             notices.trouble(self._trouble, now),
             notices.newcomers(self._newcomers, now),
             notices.silence(self._calling_hours, self._last_report_at, now),

@@ -85,7 +85,8 @@ class MaskedNames:
                 digits = doubtful.get(name_of(facts), "")
                 if digits and facts.person != NOBODY and str(facts.person)[-_TAIL_DIGITS:] in digits:
                     numbers = self._numbers.setdefault((choice, name_of(facts)), set())
-                    if (number := f"+{str(facts.person)[1:]}") not in numbers:
+                    number = f"+{str(facts.person)[1:]}"
+                    if number not in numbers and len(numbers) <= _MOST_NUMBERS:
                         numbers.add(number)
                         changed.add(name_of(facts))
             for name in changed:
@@ -95,8 +96,10 @@ class MaskedNames:
         before = self._shown[choice].get(name)
         self._stored[choice].setdefault(shown, set()).add(name)
         self._shown[choice][name] = shown
-        if before not in (None, shown):
+        if before is not None and before != shown:
             self._stored[choice][before].discard(name)
+            if not self._stored[choice][before]:
+                del self._stored[choice][before]
 
     def _masked(self, choice: str, name: str) -> str:
         numbers = self._numbers.get((choice, name))
@@ -122,11 +125,14 @@ class MaskedNames:
 
     def filter(self, wanted: CallFilter) -> CallFilter:
         """A filter that a role without numbers asks for: as it is shown, and with the names that it stands for."""
-        wanted = masked_filter(wanted, self._region)
         stored = []
         for choice in NAMES:
             if values := wanted.values(choice):
-                found = {name for name in values if self.shown(choice, name) == name}
+                # What names are shown as need not be masked again.
+                is_known = self._stored[choice].keys().__contains__
+                values = tuple(value if is_known(value) else masked_name(value, self._region) for value in values)
+                wanted = wanted.with_values(choice, values)
+                found = {name for name in values if self._shown[choice].get(name, name) == name}
                 found.update(*(self._stored[choice].get(value, ()) for value in values))
                 stored.append((choice, tuple(sorted(found))))
         return replace(wanted, stored=tuple(stored))

@@ -32,12 +32,17 @@ FORWARD_MINUTES = 10
 class Notice(NamedTuple):
     """A sentence, and what kind it is: waiting, arrived, trouble, newcomer, silence, clock, forward, disk.
 
-    `href` is where in the inbox to look, or "".
+    `href` is where in the inbox to look, or "". `for_others` is what those read who are no admins, where that is less.
     """
 
     kind: str
     words: str
     href: str = ""
+    for_others: str = ""
+
+    def without_details(self) -> Notice:
+        """As those read it who are no admins."""
+        return self._replace(words=self.for_others or self.words)
 
 
 class Newcomer(NamedTuple):
@@ -61,6 +66,8 @@ class Refusal(NamedTuple):
 
     at: int
     problem: str
+    for_others: str = ""
+    """The sentence for those who are no admins, where it is another one."""
 
 
 class Target(NamedTuple):
@@ -93,8 +100,10 @@ def refused(refusal: Refusal | None, now: datetime) -> Notice | None:
 
 
 def _refused(refusal: Refusal, zone: ZoneInfo) -> Notice:
-    words = f"{refusal.problem} That was at {_clock(refusal.at, zone)}; nothing of it was stored."
-    return Notice("trouble", f"{words} What to paste into CallKaro: {PROGRAM} connect")
+    after = f"That was at {_clock(refusal.at, zone)}; nothing of it was stored."
+    after = f"{after} What to paste into CallKaro: {PROGRAM} connect"
+    for_others = f"{refusal.for_others} {after}" if refusal.for_others else ""
+    return Notice("trouble", f"{refusal.problem} {after}", for_others=for_others)
 
 
 def trouble(trouble: Trouble | None, now: datetime) -> Notice | None:

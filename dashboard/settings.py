@@ -195,18 +195,18 @@ def _secret(env: Mapping[str, str], name: str) -> str:
         if not secret:
             raise BadSetting(f"{name}_FILE points at {path}, which is empty.")
         if env.get(name) and env[name] != secret:
-            raise BadSetting(f"{name} and {name}_FILE are both set, and differ. Remove one of them.")
+            raise BadSetting(f"{name} and {name}_FILE are both set, and differ. Remove {name} if the file is right.")
         return secret
     return env.get(name, "")
 
 
 def _webhook_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets, separated by commas. A text of commas alone is a mistake: it would open the webhook."""
+    """The secrets, separated by commas. A text of commas and blanks alone is a mistake: it would open the webhook."""
     name = "DASHBOARD_WEBHOOK_SECRET"
     text = _secret(env, name)
     secrets = tuple(secret for part in text.split(",") if (secret := part.strip()))
-    if text.strip() and not secrets:
-        raise BadSetting(f"{name} has commas and no secret. Set it to a secret, or remove it.")
+    if text and not secrets:
+        raise BadSetting(f"{name} is set and holds no secret. Set it to a secret, or remove it.")
     return secrets
 
 

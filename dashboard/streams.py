@@ -306,7 +306,7 @@ class Streams:
             if view.outside != page.outside:
                 page.outside = view.outside
                 chunk += view.outside
-        notices = self.feed.notices_for(view.wanted)
+        notices = self.feed.notices_for(view.wanted, is_masked=view.is_masked)
         if page.notices is not notices:
             page.notices = notices
             chunk += sse_frame(self._draw.replacing("#notices", page.notices))

@@ -65,6 +65,8 @@ def test_a_secret_is_read_however_the_file_was_written(content: bytes) -> None:
         ("pa\"s's", "pa\"s's"),
         ('""', ""),
         ("a\u2028b", "a\u2028b"),
+        ("pa’ss", "pa’ss"),
+        ("'pass’'", "pass’"),
         ("नमस्ते", "नमस्ते"),
     ],
 )
@@ -93,13 +95,20 @@ def test_a_line_is_read_as_a_shell_reads_it(tmp_path: Path, line: str) -> None:
         (b"; canary", "not NAME=value"),
         (b"DASHBOARD_WEBHOOK_SECRET='canary", "quotes around the value of DASHBOARD_WEBHOOK_SECRET do not match"),
         (b"DASHBOARD_WEBHOOK_SECRET='canary'x", "quotes around the value of DASHBOARD_WEBHOOK_SECRET do not match"),
+        ("DASHBOARD_WEBHOOK_SECRET=”canary”".encode(), "begins or ends with a curved quote"),
+        ("DASHBOARD_WEBHOOK_SECRET=„canary“ # ours".encode(), "begins or ends with a curved quote"),
+        ("DASHBOARD_WEBHOOK_SECRET=canary”".encode(), "begins or ends with a curved quote"),
+        (
+            "DASHBOARD_TIMEZONE=‘canary".encode(),
+            "quotes around the value of DASHBOARD_TIMEZONE do not match",
+        ),
         (b"DASHBOARD_WEBHOOK_SECRET=canary\\", "ends in a backslash"),
         (b"DASHBOARD_WEBHOOK_SECRET=can\x00ary", "control character"),
         (b"DASHBOARD_WEBHOOK_SECRET=\xe9canary", "no UTF-8 text"),
         (b"DASHBOARD_TIMEZONE=canary", "DASHBOARD_TIMEZONE has another value in line 1"),
         (b"DASHBOARD_TIMEZONE=", "DASHBOARD_TIMEZONE has another value in line 1"),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_a_line_that_cannot_be_read_is_refused_by_its_number(tmp_path: Path, line: bytes, words: str) -> None:
     path = text_file(tmp_path, b"DASHBOARD_TIMEZONE=UTC\n\n" + line + b"\nB=1\n")

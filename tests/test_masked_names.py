@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from dashboard import masked_names
 from dashboard.calls import Facts, person_of
 from dashboard.filters import CallFilter
-from dashboard.masked_names import MaskedNames, masked_query
+from dashboard.masked_names import MaskedNames, _without_addresses, masked_name, masked_query
+from dashboard.masking import Mask
+from dashboard.phone_numbers import DEFAULT_REGION, digits_of
 
 OWN, OTHER = "+919812345670", "+919876543210"
 NAMES_OF_CALLS = st.sampled_from(
@@ -78,6 +80,8 @@ def test_filters_menus_and_names_mask_nothing_that_was_learnt(monkeypatch: pytes
     calls = [facts(number, f"lead 98{number:03}-45670 nov", f"+9198{number:03}45670") for number in range(100, 900)]
     names = learnt(calls)
     offered = [(call.campaign, 1) for call in calls]
+    masked_names._remembered.cache_clear()
+    assert not stored(names, "• 0")
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("a name was masked again")
@@ -87,7 +91,9 @@ def test_filters_menus_and_names_mask_nothing_that_was_learnt(monkeypatch: pytes
     shown = names.options("campaign", offered)
     assert sum(count for _, count in shown) == len(calls)
     for call in calls:
-        assert names.shown("campaign", call.campaign) != call.campaign
+        value = names.shown("campaign", call.campaign)
+        assert value != call.campaign
+        assert call.campaign in stored(names, value)
 
 
 def test_names_in_addresses_that_are_longer_than_any_of_a_call_take_no_memory() -> None:
@@ -99,3 +105,30 @@ def test_names_in_addresses_that_are_longer_than_any_of_a_call_take_no_memory() 
     finally:
         tracemalloc.stop()
     assert kept < 100_000
+
+
+@given(st.lists(st.tuples(NAMES_OF_CALLS, st.sampled_from([OWN, OTHER])), max_size=12))
+def test_names_that_are_learnt_call_by_call_are_shown_by_the_numbers_of_all_their_calls(
+    calls: list[tuple[str, str]],
+) -> None:
+    names = MaskedNames()
+    for number, call in enumerate(calls):
+        names.learn([facts(number, *call)])
+    expected: dict[str, set[str]] = {}
+    for name in {campaign for campaign, _ in calls} - {""}:
+        numbers = {person for campaign, person in calls if campaign == name and person[-7:] in digits_of(name)}
+        shown = masked_name(name, DEFAULT_REGION)
+        if numbers:
+            shown = _without_addresses(Mask(numbers, region=DEFAULT_REGION)(name))
+        assert names.shown("campaign", name) == shown
+        expected.setdefault(shown, set()).add(name)
+    assert all(stored(names, shown) == stands_for for shown, stands_for in expected.items())
+
+
+def test_memory_goes_by_the_names_that_calls_have() -> None:
+    names = MaskedNames()
+    name = "lead 2345-670 nov"
+    for number in range(700, 1000):
+        names.learn([facts(number, name, f"+91{number}2345670")])
+    assert list(names._stored["campaign"].values()) == [{name}]
+    assert 100 < len(names._numbers["campaign", name]) <= 101

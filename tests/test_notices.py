@@ -19,7 +19,7 @@ def ago(**time: float) -> int:
 
 
 def test_a_board_that_never_heard_anything_waits() -> None:
-    assert connection(None, None, None, NOON) == ("waiting", "Waiting for the first report from CallKaro.", "")
+    assert connection(None, None, None, NOON) == ("waiting", "Waiting for the first report from CallKaro.", "", "")
 
 
 def test_an_unreadable_first_report_is_told_with_what_was_wrong() -> None:

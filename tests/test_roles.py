@@ -323,7 +323,7 @@ async def test_notices_of_single_reports_are_not_for_those_who_see_some_campaign
     for words in ("could not be read", "SECRET_OF_THE_SOUTH"):
         assert words in await text(vani, "/")
         assert words not in await text(nora, "/")
-    assert feed.notices_for(CallFilter(scope=("north",))) is feed.notices_within
+    assert feed.notices_for(CallFilter(scope=("north",)), is_masked=True) is feed.notices_within
 
 
 async def test_a_wall_that_a_limited_account_shares_keeps_to_its_limit(app: Callboard) -> None:
@@ -410,3 +410,16 @@ async def test_a_limited_account_is_not_shown_what_a_call_said_in_another_campai
     assert "USER_BUSY" in limited
     assert "in another campaign" in limited
     assert "south-secret" in await text(await browser_of(app, "vani", Rights(VIEWER)), f"/calls/{call_id}")
+
+
+async def test_a_limited_account_finds_no_report_from_another_campaign_at_any_address(app: Callboard) -> None:
+    for campaign in ("south-secret", "north"):
+        await app.test_client().post(WEBHOOK, data=report("moved", batchId=campaign))
+    await app.feed.look()
+    call_id = max(row["id"] for row in rows(app.database, "call"))
+    nora = await browser_of(app, "nora", Rights(REVIEWER, ("north",)))
+    lists = ("/api/calls", "/api/calls?after_seq=0", "/calls.csv", "/calls.jsonl", "/")
+    for address in (f"/calls/{call_id}", f"/api/calls/{call_id}", *lists):
+        assert "south-secret" not in await text(nora, address), address
+    for address in ("/inbox", f"/inbox?call={call_id}", "/inbox/1", "/inbox/1/body", "/audit"):
+        await text(nora, address, 403)

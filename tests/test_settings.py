@@ -149,9 +149,11 @@ def test_a_settings_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_commas_without_a_secret_do_not_open_the_webhook(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match="has commas and no secret"):
-        read(tmp_path, DASHBOARD_WEBHOOK_SECRET=" , ")
+@pytest.mark.parametrize("text", [" , ", ",", " ", "\t"])
+def test_commas_and_blanks_without_a_secret_do_not_open_the_webhook(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadSetting, match="DASHBOARD_WEBHOOK_SECRET is set and holds no secret"):
+        read(tmp_path, DASHBOARD_WEBHOOK_SECRET=text)
+    assert read(tmp_path, DASHBOARD_WEBHOOK_SECRET="").webhook_secrets == ()
 
 
 def test_a_secret_and_a_file_of_another_one_are_refused(tmp_path: Path) -> None:

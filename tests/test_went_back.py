@@ -47,7 +47,7 @@ async def until_it_reloads(page: AsyncIterator[bytes]) -> None:
 async def test_calls_that_are_lost_leave_the_index_and_open_pages_load_again(app: Callboard) -> None:
     client = app.test_client()
     for number in range(3):
-        assert (await client.post(WEBHOOK, data=report(f"call {number}"))).status_code == 200
+        assert (await client.post(WEBHOOK, data=report(f"call {number}", batchId=f"of {number}"))).status_code == 200
     await until(lambda: app.feed.head == 3)
     epoch = app.feed.epoch
     page = app.streams.follow(CallFilter(), 3, epoch=epoch)
@@ -55,6 +55,7 @@ async def test_calls_that_are_lost_leave_the_index_and_open_pages_load_again(app
     await asyncio.to_thread(lose_the_last, app.database, 2)
     await until(lambda: app.feed.epoch != epoch)
     assert len(app.feed.index) == 1
+    assert set(app.feed.masked_names._shown["campaign"]) == {"of 0"}
     assert app.feed.head > 3
     async with asyncio.timeout(CEILING):
         await following

@@ -65,7 +65,7 @@ async def board_page(*, call: str, title: str = "") -> ResponseReturnValue:
     parts = {
         "filters": _filters(wanted),
         "figures": feed.strip(wanted),
-        "notices": feed.notices_for(wanted),
+        "notices": feed.notices_for(wanted, is_masked=not rights().sees_numbers),
         "outside": feed.outside(wanted),
     }
     live_url = "" if before else _live_url(wanted, cursor)

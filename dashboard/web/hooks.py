@@ -30,7 +30,7 @@ from dashboard.web.door import came_by_webhook_door, is_direct, local_only_sente
 from dashboard.web.headers import NOT_STORED
 from dashboard.web.misdirected import is_report_like, is_webhook_path, peek, shown_path
 from dashboard.web.parts import WEBHOOK_PATH, now_micros
-from dashboard.web.refusals import MISDIRECTED, MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
+from dashboard.web.refusals import MISSING, TURNED_AWAY, UNGUARDED, WRONG, Refusals
 from dashboard.web.report_body import read_body
 from dashboard.web.slowdown import NetworkSlowdown
 
@@ -86,6 +86,7 @@ class Hooks:
         self._refusals = refusals
         self._secrets = [_sha256(secret.encode("utf-8", "surrogateescape")) for secret in settings.webhook_secrets]
         self._wrong_secrets = NetworkSlowdown(most=30, seconds=60)
+        self._misdirected_by = NetworkSlowdown(most=1, seconds=60)
         self.answers: dict[int, int] = defaultdict(int)
         """How often each status was answered since the start."""
         self.verdicts: dict[str, int] = defaultdict(int)
@@ -131,8 +132,9 @@ class Hooks:
                 return receive
         await _drain(receive, LARGEST_BODY)
         self.misdirected += 1
-        path = shown_path(scope["path"], self._settings.webhook_secrets)
-        self._refusals.note(MISDIRECTED.format(path=path, right=WEBHOOK_PATH), is_certain=has_secret)
+        if has_secret or not self._misdirected_by.is_too_much(client_of(scope, self._settings)):
+            path = shown_path(scope["path"], self._settings.webhook_secrets)
+            self._refusals.note_misdirected(path, is_certain=has_secret)
         await _send(send, _WRONG_PATH)
         return None
 
@@ -193,7 +195,7 @@ class Hooks:
         words = {
             "status": "error",
             "message": ALL_IS_RIGHT,
-            "last_refusal": last and last._asdict(),
+            "last_refusal": last and {"at": last.at, "problem": last.problem},
             "secrets_used_at": self.secrets_used_at,
             # What our proxies add, one entry each: for `doctor`, which asks without any of its own.
             "forwarded_for": len(forwarded_for(scope)),

@@ -17,13 +17,13 @@ from dashboard.public_url import WEBHOOK_PATH
 # As much of a body as shows that it is a report: `event` and `data` are its two keys.
 _BEGINNING_BYTES = 4096
 _PEEK_SECONDS = 1.0
-_LONGEST_PATH = 80
+_LONGEST_PATH = 60
 _SLASHES = re.compile("//+")
 # What may be a key, a token or somebody's number: a long run of letters and digits, or the value of a parameter that
 # was written into the path.
 _PRIVATE = re.compile(r"(?<==)[^/]+|[A-Za-z0-9_-]{20,}|[0-9][0-9 ._-]{3,}[0-9]")
-# Without points and colons: anybody can post to a path that reads as the address of a site.
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/_~=&+…-]+")
+# Without points, colons and blanks: anybody can post to a path that reads as a sentence or the address of a site.
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/_-]+")
 _BEGINS_AS_OBJECT = re.compile(rb"(\xef\xbb\xbf)?\s*\{")
 
 

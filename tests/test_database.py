@@ -460,7 +460,7 @@ async def write_rows(database: Database, numbers: Iterable[int]) -> None:
     await database.write(lambda session: session.execute(text("INSERT INTO a VALUES (:b, :c)"), rows))
 
 
-@pytest.mark.parametrize("moment", ["in the middle", "after the last"])
+@pytest.mark.parametrize("moment", ["in the middle", "after the last", "and read by another connection"])
 async def test_no_row_is_acknowledged_and_lost_while_the_file_is_replaced(tmp_path: Path, moment: str) -> None:
     path, copy = tmp_path / "a.db", tmp_path / "copy.db"
     database = Database(f"sqlite:///{path}")
@@ -470,6 +470,8 @@ async def test_no_row_is_acknowledged_and_lost_while_the_file_is_replaced(tmp_pa
     def replace_file(session: Session) -> None:
         session.execute(text("INSERT INTO a VALUES (1, 'lost')"))
         copy.replace(path)
+        if moment == "and read by another connection":
+            assert column_of(database, "SELECT b FROM a") == []
         if moment == "in the middle":
             session.execute(text("INSERT INTO a VALUES (2, 'lost')"))
 

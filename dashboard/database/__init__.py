@@ -121,10 +121,11 @@ class Database:
         with Session(self._write_engine, expire_on_commit=False, info=info) as session:
             with session.begin():
                 result = fn(session)
+                opened = sqlite.file_of(session) if self.is_sqlite else None
             self._last_seen = session.info[LAST_SEEN]
         # Where another file was put in place meanwhile, the commit went into the old one.
         if self.is_sqlite:
-            self._file.check()
+            self._file.check(opened)
         return result
 
     @contextmanager

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlmodel import Session, create_engine
 
 from dashboard.database.errors import Kind, kind_of_failure
-from dashboard.database.sqlite_file import SQLiteFile, write_back
+from dashboard.database.sqlite_file import Identity, SQLiteFile, write_back
 
 LOCK_WAIT_SECONDS = 1
 UPGRADE_WAIT_SECONDS = 30
@@ -104,6 +104,11 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.02)
+
+
+def file_of(session: Session) -> Identity:
+    """Which file a session's connection has opened; None for a database in memory."""
+    return cast("Identity", session.connection().connection.info["file"])
 
 
 def wait_for_lock(connection: Connection, seconds: int) -> None:

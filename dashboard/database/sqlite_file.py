@@ -37,9 +37,13 @@ class SQLiteFile:
         """Which file the path leads to now."""
         return _identity(str(self.path))
 
-    def check(self) -> None:
-        """Raises OSError where the path leads to another file than the one that was opened last, or to none."""
-        if self._opened is not None and self.identity() != self._opened:
+    def check(self, opened: Identity) -> None:
+        """Raises OSError where the path leads to another file than the one that a connection has opened, or to none.
+
+        It is not compared with the file that was opened last: a reader may have opened the new file already, while
+        the writer's commit went into the old one.
+        """
+        if opened is not None and self.identity() != opened:
             raise OSError(errno.ESTALE, "the database file was replaced", self.path)
 
     def move_log_of_replaced_file(self) -> None:

@@ -26,7 +26,7 @@ from dashboard.hours import CallingHours
 from dashboard.index import Index
 from dashboard.masked_names import MaskedNames
 from dashboard.notices import NEWCOMER_HOURS, Newcomer, Notice, Trouble
-from dashboard.person_column import fill_person_column
+from dashboard.person_column import fill_former_numbers, fill_person_column
 from dashboard.phone_numbers import DEFAULT_REGION
 from dashboard.prometheus import Histogram
 from dashboard.render import Renderer
@@ -260,6 +260,7 @@ class Feed:
 
     async def _load(self) -> None:
         await fill_person_column(self._database, self._region)
+        await fill_former_numbers(self._database)
         epoch, head = await self._database.read(epoch_of), await self._database.read(head_of)
         last_id, index, names = 0, Index(self._draw.timezone), MaskedNames(self._region)
         while facts := await self._database.read(partial(facts_after, last_id=last_id)):

@@ -1,4 +1,4 @@
-"""Gives every call its person before anything is counted: after an upgrade, and after another region was set."""
+"""Fills columns of calls that an older version stored, before anything is counted or shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 from dashboard.database import Database
+from dashboard.store.former_numbers import are_filled, fill_next
 from dashboard.store.person_column import fill, next_step
 
 
@@ -24,4 +25,18 @@ async def fill_person_column(database: Database, region: str) -> None:
         if step.wrong:
             # The writer is for webhooks first: it gets as much time as a step took.
             await asyncio.sleep(time.monotonic() - started)
+        started = time.monotonic()
+
+
+async def fill_former_numbers(database: Database) -> None:
+    """Back when all calls that an older version stored have the numbers that later reports corrected.
+
+    Webhooks are stored between the steps. A start that was killed goes on where it was.
+    Raises SQLAlchemyError, OSError.
+    """
+    if await database.read(are_filled):
+        return
+    started = time.monotonic()
+    while await database.write(fill_next):
+        await asyncio.sleep(time.monotonic() - started)
         started = time.monotonic()

@@ -15,7 +15,7 @@ import pytest
 from dashboard import feed
 from dashboard.app import create_app
 from dashboard.database import Database
-from dashboard.person_column import fill_person_column
+from dashboard.person_column import fill_former_numbers, fill_person_column
 from dashboard.phone_numbers import KEY_RULES
 from dashboard.settings import Settings
 from dashboard.store import person_column
@@ -143,3 +143,24 @@ async def test_a_start_that_finds_everything_filled_writes_nothing(
     store(database, report("a"))
     monkeypatch.setattr(database, "write", None)
     await fill_person_column(database, "IN")
+
+
+async def test_calls_of_an_older_version_get_the_numbers_that_later_reports_corrected(database: Database) -> None:
+    store(database, *(report(f"call {each}", to=f"9198123456{each}", comment="first") for each in range(10, 60)))
+    store(database, *(report(f"call {each}", to=f"9198765432{each}") for each in range(10, 60)))
+    store(database, *(report(f"call {each}", comment="second") for each in range(10, 60)))
+    expected = column(database, "call", "former_numbers")
+    assert expected[0] == '["919812345610"]'
+    sql(database, "UPDATE \"call\" SET former_numbers = ''")
+    seqs = column(database, "call", "seq")
+    await fill_former_numbers(database)
+    assert column(database, "call", "former_numbers") == expected
+    assert column(database, "call", "seq") == seqs
+
+
+async def test_former_numbers_are_filled_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(database, report("a", to="919812345670"))
+    store(database, report("a", to="919812345671"))
+    await fill_former_numbers(database)
+    monkeypatch.setattr(database, "write", None)
+    await fill_former_numbers(database)

@@ -177,6 +177,47 @@ def test_the_national_form_of_a_short_number_is_found() -> None:
     assert mentions("050 123 4567", "+971501234567", "AE")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "02226543210/01123456789",
+        "022 26543210 / 011 23456789",
+        "02226543210 01123456789",
+        "022-26543210  011-23456789",
+        "02226543210,01123456789",
+        "02226543210;01123456789",
+        "Ravi 02226543210, Asha 01123456789",
+    ],
+)
+def test_each_of_two_numbers_in_one_field_is_found(field: str) -> None:
+    numbers = Numbers([field])
+    assert numbers.find("ring 02226543210 today")
+    assert numbers.find("ring 01123456789 today")
+    assert not numbers.find("ring 04429999999 today")
+
+
+@pytest.mark.parametrize("text", ["9.1981234567E+11", "9.19812345670E+11", "919.5 and 9.8123456700e9", "9.81234567E9"])
+def test_a_number_in_scientific_notation_is_found(text: str) -> None:
+    (found,) = Numbers([INDIAN_MOBILE.key]).find(f"ring {text}.")
+    assert found.digits == INDIAN_MOBILE.core
+    assert mentions(text, INDIAN_MOBILE.key)
+    assert not mentions(text.replace("7E", "8E").replace("70", "80"), INDIAN_MOBILE.key)
+
+
+def test_a_number_that_is_said_in_parts_is_a_mention() -> None:
+    assert mentions("It is 98123, then 45670.", INDIAN_MOBILE.key)
+    assert not mentions("It is 98123, then 45671.", INDIAN_MOBILE.key)
+
+
+@pytest.mark.parametrize("at", ["@", "%40", "%2540", "\\u0040", "&#64;", "&#x40;", "&commat;"])
+@pytest.mark.parametrize("dot", [".", "%2e", "&#46;"])
+def test_an_address_is_found_however_its_signs_are_escaped(at: str, dot: str) -> None:
+    text = f"from alice{at}10{dot}20.30.40, today"
+    (found,) = Numbers([SIP_NAME.key]).find(text)
+    assert text[: found.start] + text[found.end :] == "from , today"
+    assert not Numbers([SIP_NAME.key]).find(text.replace("alice", "malice"))
+
+
 def test_an_address_is_found_as_a_whole() -> None:
     key = SIP_NAME.key
     assert mentions("from <sip:alice@10.20.30.40>.", key)

@@ -6,12 +6,12 @@ Linear in the length of the text, however many numbers are looked for: both come
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from dashboard.phone_numbers.escapes import FILLER, end_of_escape, readings
 from dashboard.phone_numbers.reading import _library, digits_of, is_number, person_key
 
 WIDEST_GAP = 8
@@ -25,31 +25,21 @@ _CORE_DIGITS = 10
 # No number of a person has more; each length that is looked for is one look-up more at every digit of a text.
 _LONGEST = 30
 _NUMBERS_REMEMBERED = 20_000
-# Replaces the rest of an escape, so that the escape counts as one sign and all offsets stay the same.
-_FILLER = "\x00"
-_GAP = rf"{_FILLER}*(?:(?:[^\w{_FILLER}]|_){_FILLER}*){{0,{WIDEST_GAP}}}"
+_GAP = rf"{FILLER}*(?:(?:[^\w{FILLER}]|_){FILLER}*){{0,{WIDEST_GAP}}}"
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{{_SHORTEST - 1},}}")
 _DIGIT = re.compile(r"\d")
-# Digits of other scripts, and those in circles, brackets or above the line.
-_OTHER_DIGIT = re.compile(r"(?![0-9])\d|[²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]")
-# URLs, JSON and HTML write blanks, signs and digits in these ways, also twice over: %20 %2520 %39 \n \u0966 &#57;
-# &nbsp; &amp;nbsp; <br>
-_ESCAPE = re.compile(
-    r"%(?:25){0,3}(?P<byte>[0-9a-f]{2})|\\+(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
-    r"|&(?:amp;){0,3}(?:#x(?P<hex>[0-9a-f]{1,6});|#(?P<code>\d{1,7});|[a-z]{2,8};)|</?[a-z][^<>]{0,40}>",
-    re.IGNORECASE,
-)
-_MAY_ESCAPE = re.compile(r"[%\\&<]")
-_LARGEST_CODE = 0x10FFFF
 # The signs that a number may contain. After any other sign comes an extension, whose digits are not part of it.
 _PART = re.compile(r"[\d\s()+./-]+")
+# Two numbers in one field may have nothing but blanks or such signs between them: "9812345670/9876543210".
+_BETWEEN_TWO = re.compile(r"/|\s{2,}")
+_SHORTEST_OF_TWO = 7
 # A sign for another country's number, right before the digits of this one.
 _CODE_BEFORE = re.compile(r"(?:\+|(?<!\d)00)\W{0,2}(\d(?:[\W_]{0,3}\d){0,4})[\W_]{0,8}\Z")
 _MOST_CODE_DIGITS = 6
 _LONGEST_CODE = 24
 # An Indian mobile number in one to three groups is a person's number in any call. Between letters it is part of an
 # identifier.
-_SIGN = rf"{_FILLER}*(?:[\s.-]{_FILLER}*)?"
+_SIGN = rf"{FILLER}*(?:[\s.-]{FILLER}*)?"
 _INDIAN_MOBILE = re.compile(
     rf"(?<![^\W_])(?:(?:00?)?91{_SIGN}|0{_SIGN})?(?P<number>[6-9](?:\d{{4}}{_SIGN}\d{{5}}"
     rf"|\d{{2}}{_SIGN}\d{{3}}{_SIGN}\d{{4}}|\d{{3}}{_SIGN}\d{{3}}{_SIGN}\d{{3}}))(?![^\W_])"
@@ -64,8 +54,8 @@ _FIRST_PART, _WORDS_BETWEEN, _MOST_PASSED_OVER = 3, 80, 2
 _SHORTEST_MOBILE, _LONGEST_MOBILE = 7, 20
 
 # An address is looked for around each @ alone: from every other letter on, a long text would be read again and again.
-_USER_BEFORE = re.compile(r"[^\s@<>\"'(),;\[\]{}]+\Z")
-_HOST_AFTER = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
+_USER_BEFORE = re.compile(rf"(?!{FILLER})[^\s@<>\"'(),;\[\]{{}}]+\Z")
+_HOST_AFTER = re.compile(rf"(?P<name>[\w.{FILLER}-]+|\[[0-9a-f:.]+\])(?::\d{{1,5}})?", re.IGNORECASE)
 _LAST_OF_PATH = re.compile(r"[/=&?]")
 _HOST_NAME = re.compile(r":\d{1,5}$")
 _LONGEST_USER, _LONGEST_HOST = 100, 255
@@ -108,11 +98,11 @@ class Numbers:
     def find(self, text: str) -> list[Found]:
         """Where the text has one of them, in order; none overlaps another."""
         found: list[Found] = []
-        if self._keys:
-            for reading in _readings(text):
+        for reading in readings(text):
+            if self._keys:
                 found += self._in_digits(reading)
-        if self._addresses:
-            found += self._in_addresses(text)
+            if self._addresses:
+                found += self._in_addresses(reading)
         return _apart(found)
 
     def find_split(self, text: str) -> list[tuple[int, int]]:
@@ -120,13 +110,26 @@ class Numbers:
 
         The parts together are the whole number; between them are a few words, and two other numbers at most.
         """
-        reading = next(iter(_readings(text)), "") if self._keys else ""
+        reading = next(iter(readings(text)), "") if self._keys else ""
         runs = [(run.start(), run.end(), run[0]) for run in _DIGITS.finditer(reading)]
         found: dict[int, int] = {}
         for at in range(len(runs) - 1):
             for place in self._parts_from(runs, at):
                 found[runs[place][0]] = runs[place][1]
         return sorted(found.items())
+
+    def are_quoted_in(self, text: str, found: Sequence[Found] | None = None) -> bool:
+        """Whether a text quotes one of them, and not as a part of a longer number; `found` is what `find` gives."""
+        found = self.find(text) if found is None else found
+        if any(each.is_whole for each in found):
+            return True
+        split = self.find_split(text)
+        is_apart = all(end <= each.start or each.end <= start for start, end in split for each in found)
+        # "+1 98123, then 45670" is a number of another country.
+        if not split or not is_apart:
+            return False
+        start = split[0][0]
+        return not _CODE_BEFORE.search(text, max(0, start - _LONGEST_CODE), start)
 
     @cached_property
     def _parts(self) -> set[str]:
@@ -169,6 +172,8 @@ class Numbers:
             for part in _PART.findall(number):
                 self._keep(digits_of(part), key)
                 self._keep(digits_of(part)[-_CORE_DIGITS:], key)
+                for one in _each_of_several(part):
+                    self._keep(one[-_CORE_DIGITS:], key)
         if key.isdecimal():
             self._keep(key, key)
         for core in _cores_of(key) if is_number(key) else ():
@@ -196,7 +201,7 @@ class Numbers:
             key = self._keys.get(core) if len(core) == length else None
             if key is None:
                 continue
-            start, end = places[at], _with_fillers(text, places[at + length - 1] + 1)
+            start, end = places[at], end_of_escape(text, places[at + length - 1] + 1)
             first, behind = at, at + length
             while first and at - first < _LONGEST_CODE and places[first - 1] == places[first] - 1:
                 first -= 1
@@ -216,17 +221,31 @@ class Numbers:
     def _in_addresses(self, text: str) -> Iterator[Found]:
         at = text.find("@")
         while at >= 0:
-            host = _HOST_AFTER.match(text, at + 1, at + 1 + _LONGEST_HOST)
-            is_known = host is not None and host["name"].casefold().rstrip(".") in self._hosts
+            after = end_of_escape(text, at + 1)
+            host = _HOST_AFTER.match(text, after, after + _LONGEST_HOST)
+            is_known = host is not None and _host_of(host) in self._hosts
             user = _USER_BEFORE.search(text[max(0, at - _LONGEST_USER) : at]) if is_known else None
             if user and host:
                 # In the path or query of a URL, the address begins after the last of its separators.
                 for start in dict.fromkeys((at - len(user[0]), at - len(_LAST_OF_PATH.split(user[0])[-1]))):
-                    address = text[start : host.end()].rstrip(".")
+                    spelled = text[start : host.end()].rstrip(".")
+                    address = spelled.replace(FILLER, "")
                     if (key := person_key(address, self._region)) in self._addresses:
-                        yield Found(start, start + len(address), "", key, True, address)
+                        yield Found(start, start + len(spelled), "", key, True, address)
                         break
             at = text.find("@", at + 1)
+
+
+def _host_of(found: re.Match[str]) -> str:
+    return found["name"].replace(FILLER, "").casefold().rstrip(".")
+
+
+def _each_of_several(part: str) -> Iterator[str]:
+    """The digits of each number, where a field has more than one."""
+    for one in (*_BETWEEN_TWO.split(part), *part.split()):
+        digits = digits_of(one)
+        if len(digits) >= _SHORTEST_OF_TWO:
+            yield digits
 
 
 def _codes_before(digits: str, places: list[int], at: int) -> Iterator[str]:
@@ -241,7 +260,7 @@ def numbers_in(text: str, region: str = "IN") -> Iterator[Found]:
     """What reads as a telephone number in a text, in order: the region's mobiles, and what has a + or 00 before it."""
     mobiles: list[Found] = []
     international: list[Found] = []
-    for reading in _readings(text):
+    for reading in readings(text):
         mobiles += _indian_mobiles(reading, region) if region == "IN" else _mobiles(reading, region)
         international += (_as_found(each, reading, region, "+") for each in _INTERNATIONAL.finditer(reading))
     yield from _apart(mobiles, international)
@@ -249,10 +268,10 @@ def numbers_in(text: str, region: str = "IN") -> Iterator[Found]:
 
 def digit_runs(text: str, fewest: int) -> Iterator[Found]:
     """Every run of at least so many digits, whoever's number it may be."""
-    runs = ((reading, run, digits_of(run[0])) for reading in _readings(text) for run in _RUN.finditer(reading))
+    runs = ((reading, run, digits_of(run[0])) for reading in readings(text) for run in _RUN.finditer(reading))
     yield from _apart(
         [
-            Found(run.start(), _with_fillers(reading, run.end()), digits, "", True, digits)
+            Found(run.start(), end_of_escape(reading, run.end()), digits, "", True, digits)
             for reading, run, digits in runs
             if len(digits) >= fewest
         ]
@@ -261,7 +280,7 @@ def digit_runs(text: str, fewest: int) -> Iterator[Found]:
 
 def mentions(text: str, key: str, region: str = "IN") -> bool:
     """Whether a text quotes the number or address of the person with this key, and not as a part of a longer one."""
-    return any(found.is_whole for found in _numbers_of(key, region).find(text))
+    return _numbers_of(key, region).are_quoted_in(text)
 
 
 @lru_cache(16)
@@ -281,25 +300,6 @@ def _cores_of(key: str) -> Collection[str]:
     cores = {significant, key[1:]} if len(significant) < _UNMISTAKABLE else {significant}
     area = library.length_of_geographical_area_code(number)
     return cores | ({national} if significant not in national else set()) | {significant[area:]}
-
-
-def _readings(text: str) -> Iterable[str]:
-    """The text as it stands and as its escapes read, letter under letter, with 0 to 9 for all digits."""
-    if not text.isascii():
-        text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)
-    return dict.fromkeys((text, _unescaped(text))) if _DIGIT.search(text) else ()
-
-
-def _unescaped(text: str) -> str:
-    """The same text, letter under letter, with a blank or a digit and fillers for every escape."""
-    return _ESCAPE.sub(_plain, text) if _MAY_ESCAPE.search(text) else text
-
-
-def _plain(escape: re.Match[str]) -> str:
-    code = int(escape["byte"] or escape["unit"] or escape["hex"] or "20", 16)
-    code = int(escape["code"]) if escape["code"] else code
-    letter = chr(code) if code <= _LARGEST_CODE else " "
-    return (str(unicodedata.decimal(letter)) if letter.isdecimal() else " ") + _FILLER * (len(escape[0]) - 1)
 
 
 def _indian_mobiles(text: str, region: str) -> Iterator[Found]:
@@ -336,15 +336,8 @@ def _plan_of(region: str) -> tuple[re.Pattern[str], int]:
 
 def _as_found(each: re.Match[str], text: str, region: str, plus: str = "") -> Found:
     digits = digits_of(each["number"])
-    end = _with_fillers(text, each.end("number"))
+    end = end_of_escape(text, each.end("number"))
     return Found(each.start("number"), end, digits, person_key(plus + digits, region), True, digits)
-
-
-def _with_fillers(text: str, end: int) -> int:
-    """The end of an escape whose first place is the last digit's."""
-    while end < len(text) and text[end] == _FILLER:
-        end += 1
-    return end
 
 
 def _apart(found: list[Found], rest: Iterable[Found] = ()) -> list[Found]:

@@ -76,7 +76,7 @@ class Target:
         alike: set[str] = set()
         for row_id, text in texts:
             found = self._finder.find(text)
-            if any(each.is_whole for each in found):
+            if self._finder.are_quoted_in(text, found):
                 ids.append(row_id)
             else:
                 alike |= {each.spelled for each in found if self._is_alike_in_text(each.spelled)}

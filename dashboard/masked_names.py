@@ -23,8 +23,9 @@ _TAIL_DIGITS = 7
 _MOST_NUMBERS = 100
 # Anybody can ask for names that no call has: together with LONGEST_VALUE, some 10 MB at most.
 _NAMES_REMEMBERED = 4_000
-# Whose address it is cannot be known from a name alone, so each one is masked.
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;]+@[^\s@<>\"'(),;]+")
+# Whose address it is cannot be known from a name alone, so each one is masked. Possessive, and only from the beginning
+# of a word on: otherwise a word of 15,000 letters is read again from each of them.
+_ADDRESS = re.compile(r"(?<![^\s@<>\"'(),;])(?:(?!%40)[^\s@<>\"'(),;])++(?:@|%40)[^\s@<>\"'(),;]++")
 
 
 def masked_name(name: str, region: str) -> str:
@@ -42,7 +43,7 @@ def _masked(name: str, region: str) -> str:
 
 
 def _without_addresses(name: str) -> str:
-    return _ADDRESS.sub("•••••", name) if "@" in name else name
+    return _ADDRESS.sub("•••••", name) if "@" in name or "%40" in name else name
 
 
 def masked_filter(wanted: CallFilter, region: str) -> CallFilter:
@@ -54,9 +55,13 @@ def masked_filter(wanted: CallFilter, region: str) -> CallFilter:
 
 
 def masked_query(query: str, region: str) -> str:
-    """An address's query with its names as they are shown; all else in it stays."""
+    """An address's query with its names as they are shown; all else in it stays.
+
+    A name that is longer than any call's is left out: it is masked for each link of a page.
+    """
     pairs: list[tuple[str, str]] = parse_qsl(query)
-    shown = [(name, masked_name(value, region) if name in NAMES else value) for name, value in pairs]
+    kept = [(name, value) for name, value in pairs if name not in NAMES or len(value) <= LONGEST_VALUE]
+    shown = [(name, masked_name(value, region) if name in NAMES else value) for name, value in kept]
     return query if shown == pairs else urlencode(shown)
 
 

@@ -178,8 +178,9 @@ class _Walk:
         match value:
             case dict():
                 shown: dict[str, Any] = {}
+                used: dict[str, int] = {}
                 for key, each in value.items():
-                    name = _unused(self._mask(key), shown)
+                    name = _unused(self._mask(key), shown, used)
                     self._note(_fragment(shown, name, name, is_key=True), self._keys)
                     shown[name] = None
                     shown[name] = self._leaf_or_more(each, is_number or names_number(key), shown, name)
@@ -212,9 +213,10 @@ class _Walk:
         if isinstance(value, dict):
             names = self._new_keys.get(id(value), {})
             shown: dict[str, Any] = {}
+            used: dict[str, int] = {}
             for key, each in value.items():
                 name = names.get(str(key), str(key))
-                shown[_unused(name, shown)] = self.renamed(each)
+                shown[_unused(name, shown, used)] = self.renamed(each)
             return shown
         return [self.renamed(each) for each in value] if isinstance(value, list) else value
 
@@ -345,10 +347,13 @@ def _is_cut(number: str) -> bool:
     return number == ALL_NUMBERS or len(number) > _LONGEST_NUMBER or bool(_REST.search(number))
 
 
-def _unused(name: str, taken: dict[str, Any]) -> str:
-    """The name, or one like it: two keys can look alike once they are masked, and both values stay."""
-    number, unused = 1, name
+def _unused(name: str, taken: dict[str, Any], used: dict[str, int]) -> str:
+    """The name, or one like it: two keys can look alike once they are masked, and both values stay.
+
+    `used` has the last number that each name got: with thousands of equal names, the search would begin at 2 each time.
+    """
+    unused = name
     while unused in taken:
-        number += 1
-        unused = f"{name} ({number})"
+        used[name] = used.get(name, 1) + 1
+        unused = f"{name} ({used[name]})"
     return unused

@@ -20,7 +20,7 @@ async def fill_person_column(database: Database, region: str) -> None:
     after, started = 0, time.monotonic()
     while step := await database.read(partial(next_step, region=region, after=after)):
         after = step.last_id
-        if step.wrong or step.is_full:
+        if step.wrong or step.is_noted:
             await database.write(partial(fill, step=step, region=region))
         if step.wrong:
             # The writer is for webhooks first: it gets as much time as a step took.

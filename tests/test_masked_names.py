@@ -132,3 +132,19 @@ def test_memory_goes_by_the_names_that_calls_have() -> None:
         names.learn([facts(number, name, f"+91{number}2345670")])
     assert list(names._stored["campaign"].values()) == [{name}]
     assert 100 < len(names._numbers["campaign", name]) <= 101
+
+
+def test_an_address_in_a_name_is_masked_however_its_sign_is_written() -> None:
+    assert masked_name("ravi@pbx.example.in nov", "IN") == "••••• nov"
+    assert masked_name("ravi%40pbx.example.in nov", "IN") == "••••• nov"
+    assert masked_name("<ravi@pbx.example.in>, 50% @ noon", "IN") == "<•••••>, 50% @ noon"
+
+
+@pytest.mark.parametrize("word", ["@" + "a" * 15_000, "a" * 15_000 + "@", "a@" * 7_500])
+def test_a_long_name_in_an_address_is_left_out_of_links(word: str) -> None:
+    assert masked_query(f"campaign={word}&days=7", "IN") == "days=7"
+
+
+def test_a_word_without_an_address_is_searched_from_its_beginning_alone() -> None:
+    # An expression that begins at every letter reads 100,000 letters from each of them: some 20 s.
+    assert masked_name("a" * 100_000 + " @", "IN") == "a" * 100_000 + " @"

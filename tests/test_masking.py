@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.masking import Mask, masked
+from dashboard.masking import Mask, _unused, masked
 
 NUMBER = "919812345678"
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
@@ -183,3 +183,19 @@ def test_a_number_split_anywhere_is_not_readable(at: int, between: str) -> None:
     shown = Mask([SPLIT])(f"It is {national[:at]} {between} {national[at:]}.")
     assert national[:at] not in shown
     assert not set("0123456789") & set(shown) or national[at:] not in shown
+
+
+def test_many_keys_that_look_alike_cost_a_few_look_ups_each() -> None:
+    class Counted(dict[str, None]):
+        look_ups = 0
+
+        def __contains__(self, key: object) -> bool:
+            self.look_ups += 1
+            return super().__contains__(key)
+
+    taken, used = Counted(), dict[str, int]()
+    for _ in range(5_000):
+        taken[_unused("98•••••678", taken, used)] = None
+    assert list(taken)[:3] == ["98•••••678", "98•••••678 (2)", "98•••••678 (3)"]
+    assert len(taken) == 5_000
+    assert taken.look_ups <= 3 * 5_000

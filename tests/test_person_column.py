@@ -127,6 +127,16 @@ async def test_another_region_reads_all_numbers_again_and_back(
     assert column(database, "call", "seq") == seqs
 
 
+async def test_a_number_that_was_corrected_while_another_region_was_set_is_read_again(database: Database) -> None:
+    store(database, *(report(f"call {each}", to=f"+91981234567{each}") for each in range(3)))
+    sql(database, "UPDATE \"call\" SET person = ''")
+    await fill_person_column(database, "IN")
+    await fill_person_column(database, "AE")
+    sql(database, "UPDATE \"call\" SET customer_number = '0501234567', person = '+971501234567' WHERE id = 2")
+    await fill_person_column(database, "IN")
+    assert column(database, "call", "person")[1] == "+91501234567"
+
+
 async def test_a_number_that_a_report_changed_meanwhile_is_left_alone(database: Database) -> None:
     store(database, report("a", to="919812345670"))
     sql(database, "UPDATE \"call\" SET person = ''")

@@ -43,8 +43,8 @@ class Step(NamedTuple):
     last_id: int
     wrong: Sequence[tuple[int, str, str]]
     """(call id, customer's number, person's key)"""
-    is_full: bool
-    """whether more may follow, so that it is worth to remember how far it is"""
+    is_noted: bool
+    """whether to remember how far it is: more calls may follow, or the mark of another region has to go"""
 
 
 def next_step(session: Session, region: str, after: int) -> Step | None:
@@ -57,7 +57,7 @@ def next_step(session: Session, region: str, after: int) -> Step | None:
         return None
     keys = ((call_id, number, known, person_key(number, region)) for call_id, number, known in rows)
     wrong = [(call_id, number, key) for call_id, number, known, key in keys if key != known]
-    return Step(rows[-1].id, wrong, len(rows) == CHUNK)
+    return Step(rows[-1].id, wrong, is_other or len(rows) == CHUNK)
 
 
 def fill(session: Session, step: Step, region: str) -> None:

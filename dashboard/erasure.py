@@ -6,7 +6,7 @@ how far it came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from dashboard.store import audit
 from dashboard.store.persons import (
     CALLS_AT_ONCE,
     FEWEST_DIGITS,
+    ROWS_AT_ONCE,
     Quoting,
     Target,
     audit_quoting,
@@ -37,6 +38,16 @@ from dashboard.store.removal import Removed, remove_calls
 from dashboard.upkeep import clear_discarded
 
 _OTHERS_SHOWN = 5
+_BACKUPS = (
+    "Backups made before still hold it, and so do files that upgrades, restores and a replaced database have left "
+    "beside the database (callboard-before-….db, callboard-replaced-….db, callboard.db-wal-replaced-…): delete "
+    "those that you do not need."
+)
+AFTERWARDS = (
+    "A repeat of an erased report brings nothing back. Another report of such a call comes as a new call.",
+    _BACKUPS,
+)
+"""What to know once a person is erased."""
 
 
 class TooShort(ValueError):
@@ -138,6 +149,8 @@ async def erase(database: Database, keep: Keep, number: str, who: By, region: st
     for ids in await _calls(database, target):
         removed, line = await database.write(partial(remove, call_ids=ids, before=removed, line=line))
     quoted = await _all_quoted(database, target)
+    for blank in _blank_in_steps(quoted):
+        line = await database.write(partial(_blank_some, blank=blank, removed=removed, line=line, who=who))
     erased = await database.write(partial(_finish, target=target, who=who, quoted=quoted, removed=removed, line=line))
     while await clear_discarded(database, keep):
         pass
@@ -162,15 +175,34 @@ def _remove(
     # With the first of them: an open board tells its words anew when it hears that a call has gone.
     forget_words_with(session, target)
     removed = before.plus(remove_calls(session, call_ids))
+    return removed, _note_so_far(session, removed, line, who)
+
+
+def _blank_in_steps(quoted: _Quoted) -> Iterator[Callable[[Session], object]]:
+    """What blanks the rows that quote the number, few at a time: webhooks wait for each step."""
+    for blank, ids in (
+        (blank_unread, quoted.unread),
+        (blank_audit, quoted.audit_lines),
+        (blank_headers, quoted.headers),
+    ):
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            yield partial(blank, ids=ids[start : start + ROWS_AT_ONCE])
+
+
+def _blank_some(
+    session: Session, blank: Callable[[Session], object], removed: Removed, line: int | None, who: By
+) -> int:
+    blank(session)
+    return _note_so_far(session, removed, line, who)
+
+
+def _note_so_far(session: Session, removed: Removed, line: int | None, who: By) -> int:
     so_far = Erased(removed, 0, 0, ()).words
-    return removed, _note(session, f"under way, or stopped half-way: so far {so_far}", line, who)
+    return _note(session, f"under way, or stopped half-way: so far {so_far}", line, who)
 
 
 def _finish(session: Session, target: Target, who: By, quoted: _Quoted, removed: Removed, line: int | None) -> Erased:
     forget_words_with(session, target)
-    blank_unread(session, quoted.unread)
-    blank_audit(session, quoted.audit_lines)
-    blank_headers(session, quoted.headers)
     erased = _erased(removed, quoted, blank_elsewhere(session, target))
     _note(session, erased.words, line, who)
     return erased

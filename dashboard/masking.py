@@ -78,7 +78,8 @@ class Mask:
     def __init__(self, numbers: Iterable[str] = (), *, region: str = DEFAULT_REGION, everything: bool = False) -> None:
         known = {number for number in numbers if number}
         self._masks_all = everything or len(known) > MOST_NUMBERS or any(map(_is_cut, known))
-        self._whole = frozenset() if self._masks_all else frozenset(known)
+        # A word in place of a number, such as "unknown", is masked nowhere: texts would lack that word.
+        self._whole = frozenset() if self._masks_all else frozenset(filter(_DIGIT_OR_ADDRESS.search, known))
         self._numbers = Numbers(() if self._masks_all else known, region)
         self._region = region
 

@@ -185,6 +185,12 @@ def test_a_number_split_anywhere_is_not_readable(at: int, between: str) -> None:
     assert not set("0123456789") & set(shown) or national[at:] not in shown
 
 
+def test_a_word_in_place_of_a_number_stays_in_texts() -> None:
+    mask = Mask(["unknown", "front desk", "40021", "alice@10.20.30.40"])
+    shown = [mask(text) for text in ("unknown", "front desk", "40021", "alice@10.20.30.40")]
+    assert shown == ["unknown", "front desk", "•••••", "•••••"]
+
+
 def test_many_keys_that_look_alike_cost_a_few_look_ups_each() -> None:
     class Counted(dict[str, None]):
         look_ups = 0

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 _LIMITS = {"statement_timeout": "3s", "lock_timeout": "3s", "synchronous_commit": "on", "TimeZone": "UTC"}
 _WRITER_LIMITS = {"idle_in_transaction_session_timeout": "5s"}
 _CONNECT_SECONDS = 2
+# A network that drops packets in silence ends a connection by these: the second where something was sent, the others
+# where nothing is, as on the connection that listens. The system's own limits are 15 minutes and two hours.
+_NETWORK_LIMITS = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "tcp_user_timeout": 3000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 _LOOK = """SELECT current_setting('server_encoding'), pg_is_in_recovery(),
     current_setting('transaction_read_only') = 'on', pg_backend_pid(), current_setting('statement_timeout')"""
 
@@ -171,7 +180,7 @@ def engine_of(url: URL, server: Server, *, writes: bool, connections: int, opene
         pool_timeout=2,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": 3000},
+        connect_args=_NETWORK_LIMITS,
     )
 
     @event.listens_for(engine, "do_connect")
@@ -232,7 +241,7 @@ def listen(url: URL, server: Server, heard: Callable[[], None], closing: Event) 
     while not (closing.is_set() or server.is_pooled):
         try:
             generation = server.generation
-            made = server.connect({**options, "connect_timeout": _CONNECT_SECONDS}, writes=False, opened=lambda _: None)
+            made = server.connect({**options, **_NETWORK_LIMITS}, writes=False, opened=lambda _: None)
             with made as connection:
                 if server.is_pooled:
                     return

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import measures
 from dashboard.database import Database
-from dashboard.erasure import By, Erased, TooShort, erase, find
+from dashboard.erasure import AFTERWARDS, By, Erased, TooShort, erase, find
 from dashboard.recordings.keep import Keep
 from dashboard.retention import FOR_EVER, SETTINGS, Retention
 from dashboard.safekeeping.steps import CannotRun, cause_of
@@ -31,10 +31,6 @@ _WORDS = {
     "calls": "calls",
     PACK: "raw reports packed",
 }
-BACKUPS_SENTENCE = (
-    "Backups made before still hold it, and so do copies that upgrades and restores have left beside the database "
-    "(callboard-before-….db, callboard-replaced-….db): remove those that you need no more."
-)
 
 
 def add_prune_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,10 +111,7 @@ def erase_person(options: argparse.Namespace, open_database: Callable[[], Databa
 
 
 def _after_words(found: Erased) -> list[str]:
-    lines = [
-        "A repeat of an erased report brings nothing back. Another report of such a call comes as a new call.",
-        BACKUPS_SENTENCE,
-    ]
+    lines = list(AFTERWARDS)
     if not found.is_folded:
         lines.append("The database's log was in use and still holds some of it: run the same command once more.")
     return lines

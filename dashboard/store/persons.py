@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlmodel import Session
 
 from dashboard.callkaro.report import Report, as_text, read_report
@@ -18,6 +18,9 @@ from dashboard.store.undocumented import forget_word, strangers
 
 CHUNK = 1000
 CALLS_AT_ONCE = 100
+ROWS_AT_ONCE = 500
+# Of the reports that one step reads, before they are packed: a report may have a megabyte.
+_MOST_BYTES = 4 * 2**20
 FEWEST_DIGITS = 6
 """A shorter number would be found in every second text."""
 _FEWEST_ALIKE = 8
@@ -137,40 +140,41 @@ def count_of(session: Session, call_ids: Sequence[int]) -> Removed:
 
 def unread_quoting(session: Session, after: int, target: Target) -> Quoting | None:
     """Of the next few reports that told of no call, those with this number in them; None when there are no more."""
-    statement = (
-        select(Inbox)
-        .where(_inbox.c.id > after, _inbox.c.verdict.in_((IGNORED, UNREADABLE)))
-        .order_by(_inbox.c.id)
-        .limit(CHUNK // 10)
-    )
-    rows = session.scalars(statement).all()
+    rows = _next_reports(session, after, _inbox.c.verdict.in_((IGNORED, UNREADABLE)))
     return target.quotes([(row.id, _all_of(row)) for row in rows]) if rows else None
+
+
+def _next_reports(session: Session, after: int, *where: ColumnElement[bool]) -> Sequence[Inbox]:
+    """The next few reports, by id: one at least, and not many megabytes together."""
+    sizes = select(_inbox.c.id, _inbox.c.size).where(_inbox.c.id > after, *where).order_by(_inbox.c.id)
+    ids, total = list[int](), 0
+    for row_id, size in session.connection().execute(sizes.limit(CHUNK // 10)).all():
+        total += size
+        if ids and total > _MOST_BYTES:
+            break
+        ids.append(row_id)
+    return session.scalars(select(Inbox).where(_inbox.c.id.in_(ids)).order_by(_inbox.c.id)).all()
 
 
 def _all_of(row: Inbox) -> str:
     """Whatever strangers wrote of a report that told of no call."""
     body = (body_of(row) or b"").decode("utf-8", "replace")
-    return f"{body}\n{row.event}\n{row.content_type}\n{row.content_encoding}\n{row.user_agent}"
+    return f"{body}\n{row.event}\n{row.content_type}\n{row.content_encoding}\n{row.user_agent}\n{row.problem}"
 
 
 def blank_unread(session: Session, ids: Sequence[int]) -> None:
     """Nothing is left of these but when they came, how large they were, and their hash."""
     remove_bodies(session, _inbox.c.id.in_(ids))
-    blank = (
-        update(_inbox).where(_inbox.c.id.in_(ids)).values(event="", content_type="", content_encoding="", user_agent="")
-    )
-    session.connection().execute(blank)
+    words = {"event": "", "content_type": "", "content_encoding": "", "user_agent": ""}
+    session.connection().execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(words))
+    # What makes a body unreadable may quote it.
+    is_unreadable = _inbox.c.verdict == UNREADABLE
+    session.connection().execute(update(_inbox).where(_inbox.c.id.in_(ids), is_unreadable).values(problem=BLANKED))
 
 
 def corrected_after(session: Session, after: int, target: Target) -> Quoting | None:
     """Of the next few reports of calls that changed, the calls that had this number by them; None when no more come."""
-    statement = (
-        select(Inbox)
-        .where(_inbox.c.id > after, _OF_A_CHANGED_CALL, _inbox.c.body.is_not(None))
-        .order_by(_inbox.c.id)
-        .limit(CHUNK // 10)
-    )
-    rows = session.scalars(statement).all()
+    rows = _next_reports(session, after, _OF_A_CHANGED_CALL, _inbox.c.body.is_not(None))
     if not rows:
         return None
     ids = [row.call_id for row in rows if row.call_id is not None and target.key in _people_in(row, target.region)]

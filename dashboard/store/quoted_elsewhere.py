@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, delete, func, or_, select, update
 from sqlmodel import Session
 
 from dashboard.models import Account, ApiToken, Inbox, WallLink, table_of
-from dashboard.store.persons import BLANKED, Quoting, Target
+from dashboard.store.persons import BLANKED, ROWS_AT_ONCE, Quoting, Target
 
 # Ids of the inbox that one step looks at: nearly all of their headers are alike.
 HEADERS_AT_ONCE = 20_000
@@ -83,8 +83,13 @@ def headers_quoting(session: Session, after: int, target: Target) -> Quoting | N
     quoting = [each for each in dict.fromkeys(header for pair in pairs for header in pair) if target.is_quoted_in(each)]
     if not quoting:
         return Quoting(upto, [], set())
-    is_quoting = or_(_inbox.c.user_agent.in_(quoting), _inbox.c.content_type.in_(quoting))
-    return Quoting(upto, connection.scalars(select(_inbox.c.id).where(*near, is_quoting)).all(), set())
+    ids: set[int] = set()
+    # Neither database takes a statement with as many values as there can be.
+    for start in range(0, len(quoting), ROWS_AT_ONCE):
+        some = quoting[start : start + ROWS_AT_ONCE]
+        is_quoting = or_(_inbox.c.user_agent.in_(some), _inbox.c.content_type.in_(some))
+        ids.update(connection.scalars(select(_inbox.c.id).where(*near, is_quoting)))
+    return Quoting(upto, sorted(ids), set())
 
 
 def blank_headers(session: Session, ids: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.callkaro.report import storable
 from dashboard.database import kind_of
-from dashboard.erasure import By, Erased, TooShort, erase, find
+from dashboard.erasure import AFTERWARDS, By, Erased, TooShort, erase, find
 from dashboard.web.openings import Who, open_to
 from dashboard.web.pages import viewer
 from dashboard.web.parts import Callboard, board, now_micros
@@ -81,6 +81,13 @@ def _page(
     number: str = "", *, found: Erased | None = None, erased: Erased | None = None, problem: str = "", status: int = 200
 ) -> Response:
     html = board().draw.page(
-        "erase.html", at="account", **viewer(), number=number, found=found, erased=erased, problem=problem
+        "erase.html",
+        at="account",
+        **viewer(),
+        number=number,
+        found=found,
+        erased=erased,
+        problem=problem,
+        afterwards=AFTERWARDS,
     )
     return Response(html, status, content_type="text/html; charset=utf-8")

@@ -218,6 +218,8 @@ class _Known:
         sid = each.identity.call_sid
         if not sid and not each.body:
             return (NO_SID,)
+        if each.identity.try_count is None and not each.body and len(tries := self.by_sid.get(sid, {})) > 1:
+            return (f"try_count: the board has {len(tries)} tries of this callSid, so the file has to say which it is",)
         is_short = each.cells is not None and sid not in self.by_sid and any(map(self.by_sid.get, _with_zeros(sid)))
         return (_LOST_ZEROS,) if is_short else ()
 

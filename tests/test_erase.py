@@ -34,7 +34,8 @@ from dashboard.settings import Settings
 from dashboard.store import audit
 from dashboard.store.accounts import add_account
 from dashboard.store.inbox import Arrival, Packed, record
-from dashboard.store.persons import Target, unread_quoting
+from dashboard.store.persons import Target, blank_unread, unread_quoting
+from dashboard.store.quoted_elsewhere import blank_headers
 from dashboard.store.recordings import note_kept
 from dashboard.store.removal import Removed, remove_calls
 from dashboard.web.parts import Callboard
@@ -180,7 +181,6 @@ def test_thousands_of_reports_that_quote_the_number_are_blanked_in_small_steps(
     store(database, *unread, *(report(f"call {each}", to=OTHER) for each in range(1_200)))
     sql(database, f"UPDATE inbox SET user_agent = 'agent ' || id || ' of {NUMBER}' WHERE call_id IS NOT NULL")
     steps = list[int]()
-    blank_unread, blank_headers = erasure.blank_unread, erasure.blank_headers
 
     def counted(blank: Callable[..., None]) -> Callable[..., None]:
         def step(session: Session, ids: Sequence[int]) -> None:

@@ -44,6 +44,11 @@ def run_import(tmp_path: Path, text: str, *options: str) -> int:
         ("callSid,try_count,call_duration", "k1,'1.5,5", "not a plain number"),
         ("callSid,try_count,call_duration", "k1,1.5,5", "not a plain number"),
         ("callSid,Try-Count,call_duration", "k1,-7,5", "not a plain number"),
+        ("callSid,transcription", "k1,'+91 98•••••210: call back", "masked numbers"),
+        ("callSid,transcription", "k1,'-•••••", "masked numbers"),
+        ("callSid,disposition_reason", "k1,mail to ••••• today", "masked numbers"),
+        ("callSid,disposition_reason", 'k1,"••••, then •••••"', "masked numbers"),
+        ("callSid,to", "k1,••••", "masked numbers"),
     ],
 )
 def test_a_damaged_cell_changes_no_call_and_is_named(
@@ -150,3 +155,15 @@ def test_no_gap_is_filled_while_new_calls_have_no_time(
     covers = ("--covers", "2025-12-01 10:00:00", "2025-12-30 10:00:00")
     run_import(tmp_path, "callSid,to\nk5,919812345670\n", *covers)
     assert "not marked as filled, because new calls came without a time" in capsys.readouterr().out
+
+
+def test_a_row_that_does_not_say_which_of_several_tries_it_is_changes_none(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(board, report("k1", to="919876543210", try_count=1, call_duration=80))
+    before = rows(board, "call")
+    assert run_import(tmp_path, "callSid,call_duration\nk1,99\n") == 1
+    assert "line 2: try_count: the board has 2 tries of this callSid" in capsys.readouterr().out
+    assert rows(board, "call") == before
+    assert run_import(tmp_path, "callSid,try_count,call_duration\nk1,1,99\n") == 0
+    assert [(row["try_count"], row["duration_seconds"]) for row in rows(board, "call")] == [(0, 65), (1, 99)]

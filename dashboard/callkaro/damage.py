@@ -46,7 +46,8 @@ _BYTES.pop("\N{REPLACEMENT CHARACTER}")
 _OF_BYTES = re.compile(f"[{''.join(map(re.escape, _BYTES))}]{{2,}}")
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _LOST_LETTERS = re.compile(r"(?:^|(?<=[\s:(\"]))\?{3,}(?=[\s.,!;)\"]|$)")
-_MASKS = re.compile(r"•{3,}\d|\d•{3,}|^•+$|\"•+\"")
+# Beside digits that a mask leaves, or as many signs as the shortest number in a text has; or all of a text.
+_MASKS = re.compile(r"•{3,}\d|\d•{3,}|•{5,}|^\s*•+\s*$|\"•+\"")
 CUT = "it is as long as a spreadsheet's cell can be, so the rest was cut off"
 MASKED = "it has masked numbers: it was exported by an account that does not see numbers"
 

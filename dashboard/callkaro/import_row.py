@@ -17,11 +17,13 @@ from zoneinfo import ZoneInfo
 from dashboard.callkaro.damage import (
     CUT,
     LISTS_AND_OBJECTS,
+    MASKED,
     TELEPHONES,
     Columns,
     damage_in,
     damage_of_json,
     damage_of_try,
+    has_masks,
     is_cut,
     restored,
 )
@@ -203,8 +205,8 @@ def _damage_in(name: str, cell: str, before: JSON, columns: Columns) -> str:
     if is_guarded(cell):
         if name == TRY:
             return damage_of_try(unguarded(cell))
-        # A spreadsheet keeps such text as it is, but no longer than a cell can be.
-        return CUT if is_cut(cell) else ""
+        # A spreadsheet keeps such text as it is, but no longer than a cell can be. Exports mask before they guard.
+        return CUT if is_cut(cell) else MASKED if has_masks(unguarded(cell)) else ""
     text, known = restored(name, cell).strip(), as_text(before)
     if text == known:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from quart.typing import TestClientProtocol as Client
 
 from dashboard import machine, stream_limits
+from dashboard.masking import Mask
 from dashboard.memory import GROWN_BYTES, Memory
 from dashboard.roles import REVIEWER, VIEWER, Rights
 from dashboard.store import audit
@@ -292,3 +294,42 @@ async def test_memory_is_returned_to_the_system_once_the_process_has_grown(monke
     size += 1
     await memory.look()
     assert returned == [size]
+
+
+@pytest.mark.parametrize("address", ["/calls/1", "/api/calls/1", "/calls.csv", "/calls.jsonl"])
+async def test_while_a_large_call_is_masked_reports_are_stored(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    # Two thousand numbers and 300 kB of digits once stopped everything for half a minute.
+    app = await make_app(webhook_secrets=("hush",))
+    reviewer = await browser_of(app, "rita", Rights(REVIEWER))
+    sender, large = app.test_client(), {"to": "919812345670 " * 200, "transcription": "User: 9876543210\n" * 20_000}
+    assert (await sender.post(f"{WEBHOOK}?token=hush", data=report("large", **large))).status_code == 200
+    is_masking, is_done = threading.Event(), threading.Event()
+    mask_value, mask_text = Mask.value, Mask.__call__
+
+    def hold(mask: Mask, value: Any) -> None:
+        if len(str(value)) > 100_000:
+            is_masking.set()
+            assert is_done.wait(20), "reports are not stored meanwhile"
+
+    def held_value(mask: Mask, value: Any, **given: Any) -> Any:
+        hold(mask, value)
+        return mask_value(mask, value, **given)
+
+    def held_text(mask: Mask, text: str) -> str:
+        hold(mask, text)
+        return mask_text(mask, text)
+
+    monkeypatch.setattr(Mask, "value", held_value)
+    monkeypatch.setattr(Mask, "__call__", held_text)
+    reading = asyncio.create_task(reviewer.get(address))
+    try:
+        assert await asyncio.to_thread(is_masking.wait, 15)
+        async with asyncio.timeout(15):
+            assert (await sender.post(f"{WEBHOOK}?token=hush", data=report("next"))).status_code == 200
+    finally:
+        is_done.set()
+    answer = await reading
+    assert answer.status_code == 200
+    assert b"9876543210" not in await answer.get_data()

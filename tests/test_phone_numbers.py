@@ -303,3 +303,15 @@ def test_escapes_and_a_word_beside_a_number_make_no_other_person(text: str) -> N
 )
 def test_two_numbers_a_short_number_and_a_name_are_not_read_as_one_persons_number(text: str) -> None:
     assert not person_key(text).startswith("+")
+
+
+def test_a_row_of_backslashes_is_read_once() -> None:
+    # Read from each of them it takes minutes.
+    text = "\\" * 200_000 + "u0039812345670"
+    assert not Numbers(["+919876543210"]).find(text)
+    (found,) = Numbers([INDIAN_MOBILE.key]).find("\\" * 50_000 + "u00398123 45670")
+    assert found.digits == INDIAN_MOBILE.core
+
+
+def test_a_long_address_is_masked_without_being_read() -> None:
+    assert masked("1" + "/" * 200_000 + "@10.20.30.40") == "•••••"

@@ -158,6 +158,18 @@ async def test_a_number_that_a_later_report_corrected_is_masked_too(app: Callboa
     assert not has_number(page, "7000000001")
 
 
+@pytest.mark.parametrize("path", ["/api/calls/1", "/api/calls", "/calls.csv", "/calls.jsonl", "/calls/1"])
+async def test_a_number_of_an_earlier_report_is_masked_for_programs_and_exports_too(app: Callboard, path: str) -> None:
+    said = "User: Ring 9123 4567."
+    for number in ("+6591234567", "919000000001"):
+        body = report("canary", to=number, transcription=said, disposition_reason=said)
+        assert (await app.test_client().post(WEBHOOK, data=body)).status_code == 200
+    boss, ravi = await browser_of(app, "boss", Rights(ADMIN)), await browser_of(app, "ravi", Rights(REVIEWER))
+    if path != "/api/calls":
+        assert has_number(await text(boss, path), "91234567")
+    assert not has_number(await text(ravi, path), "91234567")
+
+
 async def test_a_link_that_holds_the_number_is_told_as_text(app: Callboard) -> None:
     assert 'href="https://callkaro.ai/calls?number' in await text(app.test_client(), "/calls/1")
     page = await text(await browser_of(app, "vani", Rights(VIEWER)), "/calls/1")

@@ -15,9 +15,9 @@ _READ = re.compile(r"[\d@]|&[a-z]{2,8};")
 # Digits of other scripts, and those in circles, brackets or above the line.
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d|[²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]")
 # URLs, JSON and HTML write blanks, signs and digits in these ways, also twice over: %20 %2520 %39 \n \u0966 &#57;
-# &nbsp; &amp;nbsp; <br>
+# &nbsp; &amp;nbsp; <br>. A row of backslashes is read once, from its beginning.
 _ESCAPE = re.compile(
-    r"%(?:25){0,3}(?P<byte>[0-9a-f]{2})|\\+(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
+    r"%(?:25){0,3}(?P<byte>[0-9a-f]{2})|(?<!\\)\\++(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
     r"|&(?:amp;){0,3}(?:#x(?P<hex>[0-9a-f]{1,6});|#(?P<code>\d{1,7});|(?P<at>commat;)|[a-z]{2,8};)"
     r"|</?[a-z][^<>]{0,40}>",
     re.IGNORECASE,

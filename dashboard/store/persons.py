@@ -8,7 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlmodel import Session
 
-from dashboard.callkaro.report import Report, as_text, read_report
+from dashboard.callkaro.report import Report, read_report
+from dashboard.calls import ends_of
 from dashboard.models import Audit, Call, Inbox, Recording, table_of
 from dashboard.phone_numbers import Numbers, digits_of, is_number, mentions, national_digits, person_key
 from dashboard.store.bodies import body_of
@@ -185,7 +186,7 @@ def _people_in(row: Inbox, region: str) -> set[str]:
     """Whose numbers a report's two ends are."""
     reading = read_report(body_of(row) or b"")
     data = reading.data if isinstance(reading, Report) else {}
-    return {person_key(as_text(data.get(name)), region) for name in ("from", "to")}
+    return {person_key(end, region) for end in ends_of(data)}
 
 
 def audit_quoting(session: Session, after: int, target: Target) -> Quoting | None:

@@ -13,6 +13,7 @@ from quart import Blueprint, Response, request
 from quart.typing import ResponseReturnValue
 from sqlmodel import Session
 
+from dashboard import measures
 from dashboard.callkaro.report import storable
 from dashboard.callkaro.undocumented import KINDS, is_documented
 from dashboard.database.clock import head_of
@@ -35,7 +36,7 @@ blueprint = Blueprint("inbox", __name__)
 PAGE_ROWS = 100
 MOST_STRANGERS = 200
 # A page holds so much of a body; the rest is one click away.
-MOST_SHOWN_BYTES = 64 * 1024
+MOST_SHOWN_BYTES = 64_000
 
 NO_SUCH_REPORT = ("No such report", "This address belongs to no report of this board. Check the link.")
 _GONE = "The report has reached its age or was erased: its bytes are not kept any more, and nothing gives them back."
@@ -139,7 +140,7 @@ def body_text(body: bytes) -> Body:
             pass
     text = str(storable(body[:MOST_SHOWN_BYTES].decode(errors="replace")))
     if len(body) > MOST_SHOWN_BYTES:
-        return Body(text, f"The first {MOST_SHOWN_BYTES // 1024} KiB as they came; the download has all of it.")
+        return Body(text, f"The first {measures.size(MOST_SHOWN_BYTES)} as they came; the download has all of it.")
     return Body(text, "As it came, for it is no JSON; what is no text stands as �. The download has the very bytes.")
 
 

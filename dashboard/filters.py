@@ -201,7 +201,8 @@ def local_time(at: int, timezone: ZoneInfo) -> datetime:
 
 def quoted(text: str) -> str:
     """What an address says, as a refusal quotes it: the beginning, and no telephone number of it."""
-    return repr(others_mask()(text)[:40])
+    # An address has up to 15 kB: only its beginning is shown, and the search for numbers keeps other requests waiting.
+    return repr(others_mask()(text[:LONGEST_VALUE])[:40])
 
 
 def _read_try(value: str) -> str:

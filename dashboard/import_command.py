@@ -28,6 +28,7 @@ from dashboard.safekeeping.steps import CannotRun, patiently
 from dashboard.settings import Settings
 from dashboard.store.calls import data_of_ids, data_of_sids
 from dashboard.store.inbox import IGNORED, IMPORTED, UNCHANGED, UNREADABLE, Arrival, is_same, record
+from dashboard.store.person_column import forget_other_regions
 from dashboard.store.watches import fill
 from dashboard.web.parts import now_micros
 
@@ -158,6 +159,7 @@ def _take_in(database: Database, settings: Settings, options: argparse.Namespace
             file = io.BufferedReader(copy.raw)
         source, records = records_of(file, options.dates, settings.source_timezone)
         outcome.strange = source.strange
+        patiently(database, database.write_now, partial(forget_other_regions, region=settings.phone_region))
         while batch := list(islice(records, _BATCH)):
             bodies = list(_bodies(database, batch, source, outcome))
             arrivals = [Arrival(now_micros(), body, read_report(body), "application/json", IMPORTED) for body in bodies]

@@ -24,8 +24,8 @@ _MOST_NUMBERS = 100
 # Anybody can ask for names that no call has: together with LONGEST_VALUE, some 10 MB at most.
 _NAMES_REMEMBERED = 4_000
 # Whose address it is cannot be known from a name alone, so each one is masked. Possessive, and only from the beginning
-# of a word on: otherwise a word of 15,000 letters is read again from each of them.
-_ADDRESS = re.compile(r"(?<![^\s@<>\"'(),;])(?:(?!%40)[^\s@<>\"'(),;])++(?:@|%40)[^\s@<>\"'(),;]++")
+# of a word or behind an escaped @: otherwise a word of 15,000 letters is read again from each of them.
+_ADDRESS = re.compile(r"(?:(?<=%40)|(?<![^\s@<>\"'(),;]))(?:(?!%40)[^\s@<>\"'(),;])++(?:@|%40)[^\s@<>\"'(),;]++")
 
 
 def masked_name(name: str, region: str) -> str:

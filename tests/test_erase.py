@@ -509,3 +509,19 @@ def test_what_is_nobodys_number_erases_no_call_without_a_number(database: Databa
     with pytest.raises(TooShort):
         asyncio.run(find(database, number))
     assert len(calls(database, "id")) == 3
+
+
+def test_a_word_in_place_of_a_number_is_taken_out_of_no_text(database: Database, tmp_path: Path) -> None:
+    words = ("ravi", "unknown")
+    store(database, *(report(word, to=word) for word in words), report("b", to=NUMBER), report("b", to="ravi"))
+    store(database, report("c", to=OTHER, transcription="ravi is unknown"), b"no report of ravi, unknown")
+    sql(database, "UPDATE inbox SET user_agent = 'unknown/ravi', content_type = 'ravi' WHERE call_id IS NOT NULL")
+    for about in words:
+        database.write_now(partial(audit.note, now=NOON, account="bina", action="number shown", about=about))
+    for number in (NUMBER, "ravi"):
+        erased = run_erase(database, tmp_path, number)
+        assert (erased.unread, erased.audit_lines, erased.elsewhere, list(erased.others)) == (0, 0, 0, [])
+    assert [sid for (sid,) in calls(database, "call_sid")] == ["unknown", "c"]
+    assert column(database, "audit", "about")[:2] == list(words)
+    assert set(column(database, "inbox", "user_agent")[:-1]) == {"unknown/ravi"}
+    assert data(database)[-1]["transcription"] == "ravi is unknown"

@@ -12,9 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard import filters as filter_module
 from dashboard.calls import Facts
 from dashboard.figures import DURATIONS, FIGURES, STAGES
-from dashboard.filters import CHOICES, NONE, PERIODS, BadFilter, CallFilter, day_of, matches, read_filter
+from dashboard.filters import (
+    CHOICES,
+    LONGEST_VALUE,
+    NONE,
+    PERIODS,
+    BadFilter,
+    CallFilter,
+    day_of,
+    matches,
+    read_filter,
+)
+from dashboard.masking import others_mask
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 TODAY = date(2025, 12, 19)
@@ -95,6 +107,20 @@ def test_a_limit_to_campaigns_is_no_choice_and_holds_beside_every_choice() -> No
         ("south", limited, False),
     ):
         assert matches(facts(campaign=campaign), wanted, today=TODAY, timezone=KOLKATA) == expected
+
+
+@pytest.mark.parametrize("name", ["period", "from", "to"])
+def test_a_refusal_masks_a_bounded_part_of_a_long_value(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    lengths: list[int] = []
+
+    def mask(text: str) -> str:
+        lengths.append(len(text))
+        return others_mask()(text)
+
+    monkeypatch.setattr(filter_module, "others_mask", lambda: mask)
+    with pytest.raises(BadFilter, match="98•••••210"):
+        read(f"{name}=on 9876543210 {'x' * 15_000}")
+    assert lengths == [LONGEST_VALUE]
 
 
 def test_bare_means_everything() -> None:

@@ -137,6 +137,7 @@ def test_memory_goes_by_the_names_that_calls_have() -> None:
 def test_an_address_in_a_name_is_masked_however_its_sign_is_written() -> None:
     assert masked_name("ravi@pbx.example.in nov", "IN") == "••••• nov"
     assert masked_name("ravi%40pbx.example.in nov", "IN") == "••••• nov"
+    assert masked_name("%40ravi%40pbx.example.in nov", "IN") == "%40••••• nov"
     assert masked_name("<ravi@pbx.example.in>, 50% @ noon", "IN") == "<•••••>, 50% @ noon"
 
 

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashboard import feed
+from dashboard.__main__ import main
 from dashboard.app import create_app
 from dashboard.database import Database
 from dashboard.person_column import fill_former_numbers, fill_person_column
@@ -135,6 +137,25 @@ async def test_a_number_that_was_corrected_while_another_region_was_set_is_read_
     sql(database, "UPDATE \"call\" SET customer_number = '0501234567', person = '+971501234567' WHERE id = 2")
     await fill_person_column(database, "IN")
     assert column(database, "call", "person")[1] == "+91501234567"
+
+
+@pytest.mark.parametrize("command", ["import", "rebuild"])
+async def test_calls_that_a_command_wrote_by_another_region_are_read_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    store(database, report("a", to="0501234567"))
+    await fill_person_column(database, "AE")
+    assert column(database, "call", "person") == ["+971501234567"]
+    file = tmp_path / "calls.csv"
+    file.write_text("callSid,to\na,0501234568\n")
+    monkeypatch.setenv("DASHBOARD_DATABASE_URL", database.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("DASHBOARD_DATA", str(tmp_path))
+    monkeypatch.setenv("DASHBOARD_PHONE_REGION", "IN")
+    assert await asyncio.to_thread(main, ["import", str(file)] if command == "import" else [command]) == 0
+    (key,) = column(database, "call", "person")
+    assert key == ("+91501234568" if command == "import" else "+91501234567")
+    await fill_person_column(database, "AE")
+    assert column(database, "call", "person") == [key.replace("+91", "+971")]
 
 
 async def test_a_number_that_a_report_changed_meanwhile_is_left_alone(database: Database) -> None:

@@ -14,6 +14,7 @@ from dashboard.database.clock import head_of
 from dashboard.program import PROGRAM
 from dashboard.safekeeping.steps import patiently
 from dashboard.settings import Settings
+from dashboard.store.person_column import forget_other_regions
 from dashboard.store.rebuild import find_unread, last_call_id, retell_after, take_in
 
 _SAY_SECONDS = 0.2
@@ -63,6 +64,7 @@ def rebuild(options: argparse.Namespace, open_database: Callable[[], Database], 
     progress = Progress(sys.stderr)
     reached = options.after or 0
     try:
+        patiently(database, database.write_now, partial(forget_other_regions, region=settings.phone_region))
         mended = _take_in_unread(database, settings, progress) if options.after is None else 0
         last = patiently(database, database.read_now, last_call_id) or 1
         next_id: int | None = reached

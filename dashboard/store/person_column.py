@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 def next_step(session: Session, region: str, after: int) -> Step | None:
     """What is to be written of the next calls after an id; None when none is left that was not looked at before."""
-    task = f"{_TASK}{region}:{KEY_RULES}"
+    task = _task(region)
     is_other = session.connection().execute(_HAS_OTHER_REGIONS, {"of_region": task}).first() is not None
     done = 0 if is_other else done_of(session, task)
     rows = session.connection().execute(_ROWS, {"after": max(after, done)}).all()
@@ -60,12 +60,24 @@ def next_step(session: Session, region: str, after: int) -> Step | None:
     return Step(rows[-1].id, wrong, is_other or len(rows) == CHUNK)
 
 
+def forget_other_regions(session: Session, region: str) -> None:
+    """Remove the marks of other regions. A command that writes calls by this one does so first.
+
+    The command may run with another region than the board. The board's next start then reads all numbers again.
+    """
+    session.connection().execute(_OTHER_REGIONS, {"of_region": _task(region)})
+
+
 def fill(session: Session, step: Step, region: str) -> None:
     """Write one step. Calls keep their `seq`: what changes is for the index alone, which is loaded afterwards."""
-    task = f"{_TASK}{region}:{KEY_RULES}"
+    task = _task(region)
     connection = session.connection()
-    connection.execute(_OTHER_REGIONS, {"of_region": task})
+    forget_other_regions(session, region)
     if step.wrong:
         rows = [{"call_id": call_id, "number": number, "key": key} for call_id, number, key in step.wrong]
         connection.execute(_FILL, rows)
     set_done(session, task, step.last_id)
+
+
+def _task(region: str) -> str:
+    return f"{_TASK}{region}:{KEY_RULES}"

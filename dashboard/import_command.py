@@ -35,6 +35,10 @@ from dashboard.web.parts import now_micros
 _BATCH = 200
 _MOST_ZEROS = 8
 _LOST_ZEROS = "callSid: the board has a call whose callSid has zeros before these digits, and a spreadsheet drops them"
+_WHICH_TRY = (
+    "try_count: other rows of the file have this callSid and say otherwise; which try each is cannot be known, so add "
+    "the column try_count"
+)
 # A clock may be wrong by some hours, and a time may be of another zone than the board's.
 _MOST_AHEAD = timedelta(days=1)
 MOST_NAMED = 50
@@ -178,7 +182,7 @@ def _bodies(database: Database, batch: list[Record], source: Source, outcome: _O
         is_same = each.is_ours and before is not None and not taken.problems and says_nothing_new(taken, before)
         if is_same:
             outcome.verdicts[UNCHANGED] += 1
-        elif problems := taken.problems or known.problems_of(each) or _implausible(each, taken, source, before):
+        elif problems := taken.problems or known.problems_of(each, source) or _implausible(each, taken, source, before):
             outcome.leave_out(each.place, problems)
         else:
             outcome.timeless += before is None and taken.data is not None and not taken.data.get("time")
@@ -215,12 +219,14 @@ class _Known:
         # A call that was reported without a callSid is the one of its number, if it says what that says.
         return self.without_sid.get(each.id or 0)
 
-    def problems_of(self, each: Record) -> tuple[str, ...]:
+    def problems_of(self, each: Record, source: Source) -> tuple[str, ...]:
         """Why a record that says something new cannot be told from other calls."""
         sid = each.identity.call_sid
         if not sid and not each.body:
             return (NO_SID,)
-        if each.identity.try_count is None and not each.body and len(tries := self.by_sid.get(sid, {})) > 1:
+        if each.lacks_try and each.sid in source.unclear:
+            return (_WHICH_TRY,)
+        if each.lacks_try and len(tries := self.by_sid.get(sid, {})) > 1:
             return (f"try_count: the board has {len(tries)} tries of this callSid, so the file has to say which it is",)
         is_short = each.cells is not None and sid not in self.by_sid and any(map(self.by_sid.get, _with_zeros(sid)))
         return (_LOST_ZEROS,) if is_short else ()

@@ -7,7 +7,7 @@ from collections import deque
 
 FREE_TURN_SECONDS = 0.0002
 """A turn of the loop that takes no longer had nothing to do."""
-PACE_SECONDS = 0.005
+PACE_SECONDS = 0.012
 """How often a page begins where every turn of the loop has something to do."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from dashboard.__main__ import main
 from dashboard.database import Database
 from tests.reports import report
-from tests.stored import column, rows, store
+from tests.stored import column, data, rows, store
 
 
 @pytest.fixture
@@ -49,6 +49,9 @@ def run_import(tmp_path: Path, text: str, *options: str) -> int:
         ("callSid,disposition_reason", "k1,mail to ••••• today", "masked numbers"),
         ("callSid,disposition_reason", 'k1,"••••, then •••••"', "masked numbers"),
         ("callSid,to", "k1,••••", "masked numbers"),
+        ("callSid,to", "k1,'••••", "masked numbers"),
+        ("callSid,agent", "k1,98•• •2", "masked numbers"),
+        ("callSid,call_metadata", """k1,"{""lines"": [""76•, ••"", ""•• 18""]}\"""", "masked numbers"),
     ],
 )
 def test_a_damaged_cell_changes_no_call_and_is_named(
@@ -73,6 +76,11 @@ def test_a_damaged_cell_changes_no_call_and_is_named(
         ({"time": "2099-11-05 10:00:00"}, "reads as 2099-11-05"),
         ({"try_count": "retry", "call_duration": 5}, "not a plain number"),
         ({"try_count": 1.5, "call_duration": 5}, "not a plain number"),
+        ({"to": "98•••••210"}, "to: it has masked numbers"),
+        ({"from": "•••"}, "from: it has masked numbers"),
+        ({"transcription": "Call 98•••••210"}, "transcription: it has masked numbers"),
+        ({"call_metadata": {"lines": ["•••", "x"]}}, "call_metadata: it has masked numbers"),
+        ({"functions_called": [{"••••": 1}]}, "functions_called: it has masked numbers"),
     ],
 )
 def test_a_damaged_value_of_listed_json_changes_no_call_and_is_named(
@@ -167,3 +175,62 @@ def test_a_row_that_does_not_say_which_of_several_tries_it_is_changes_none(
     assert rows(board, "call") == before
     assert run_import(tmp_path, "callSid,try_count,call_duration\nk1,1,99\n") == 0
     assert [(row["try_count"], row["duration_seconds"]) for row in rows(board, "call")] == [(0, 65), (1, 99)]
+
+
+@pytest.mark.parametrize(
+    "text", ["• Call back\n• Send 2 offers", 'He said "yes" • "no"', '• "Later" • 5', "PIN •••• given"]
+)
+def test_bullets_in_a_text_are_no_masks(board: Database, tmp_path: Path, text: str) -> None:
+    assert run_import(tmp_path, json.dumps([{"callSid": "k1", "disposition_reason": text}])) == 0
+    assert [each["disposition_reason"] for each in data(board)] == [text]
+
+
+DIFFERENT = ({"callSid": "k1", "call_duration": 5}, {"callSid": "k1", "call_duration": 9})
+
+
+def in_every_form(*said: dict[str, Any]) -> list[str]:
+    """These calls as CSV, as a list in JSON, and as lines of JSON."""
+    rest = "".join(f"{each['callSid']},{each.get('try_count', '')},{each['call_duration']}\n" for each in said)
+    lines = "".join(f"{json.dumps(each)}\n" for each in said)
+    return [f"callSid,try_count,call_duration\n{rest}", json.dumps(said), lines]
+
+
+@pytest.mark.parametrize("text", [*in_every_form(*DIFFERENT), "callSid,call_duration\nk1,5\nk1,9\n"])
+def test_rows_of_one_callsid_that_do_not_say_their_tries_change_no_stored_call(
+    board: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    before = rows(board, "call")
+    assert run_import(tmp_path, text) == 1
+    out = capsys.readouterr().out
+    assert "Left out: 2 " in out
+    assert out.count("try_count: other rows of the file have this callSid") == 2
+    assert rows(board, "call") == before
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_no_row_of_a_new_callsid_overwrites_another_of_its_file(board: Database, tmp_path: Path, number: int) -> None:
+    said = ({"callSid": "k2", "call_duration": 5}, {"callSid": "k2", "call_duration": 9})
+    assert run_import(tmp_path, in_every_form(*said)[number]) == 1
+    assert column(board, "call", "call_sid") == ["k1"]
+    with_tries = [each | {"try_count": place} for place, each in enumerate(said)]
+    assert run_import(tmp_path, in_every_form(*with_tries)[number]) == 0
+    stored = [(row["try_count"], row["duration_seconds"]) for row in rows(board, "call") if row["call_sid"] == "k2"]
+    assert stored == [(0, 5), (1, 9)]
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_row_without_a_try_is_left_out_beside_one_of_its_callsid_that_has_one(
+    board: Database, tmp_path: Path, number: int, is_first: bool
+) -> None:
+    said: list[dict[str, Any]] = [{"callSid": "k1", "call_duration": 9}]
+    said.insert(not is_first, {"callSid": "k1", "try_count": 1, "call_duration": 5})
+    assert run_import(tmp_path, in_every_form(*said)[number]) == 1
+    assert [(row["try_count"], row["duration_seconds"]) for row in rows(board, "call")] == [(0, 65), (1, 5)]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_row_that_is_twice_in_a_file_is_one_call(board: Database, tmp_path: Path, number: int) -> None:
+    twice = [{"callSid": "k1", "call_duration": 9}] * 2 + [{"callSid": "k2", "call_duration": 8}] * 2
+    assert run_import(tmp_path, in_every_form(*twice)[number]) == 0
+    assert [(row["call_sid"], row["duration_seconds"]) for row in rows(board, "call")] == [("k1", 9), ("k2", 8)]

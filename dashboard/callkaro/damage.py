@@ -46,8 +46,15 @@ _BYTES.pop("\N{REPLACEMENT CHARACTER}")
 _OF_BYTES = re.compile(f"[{''.join(map(re.escape, _BYTES))}]{{2,}}")
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _LOST_LETTERS = re.compile(r"(?:^|(?<=[\s:(\"]))\?{3,}(?=[\s.,!;)\"]|$)")
-# Beside digits that a mask leaves, or as many signs as the shortest number in a text has; or all of a text.
-_MASKS = re.compile(r"•{3,}\d|\d•{3,}|•{5,}|^\s*•+\s*$|\"•+\"")
+# Beside digits that a mask leaves, or as many signs as the shortest number in a text has. Pieces of a number that is
+# split over values have fewer, but no letter is in such a piece, which is a whole text or a string of JSON.
+_MASKS = re.compile(
+    r"""•{3,}\d | \d•{3,} | •{5,}
+    | ^ (?:[^\w•]|\d)* • (?:[^\w"]|\d)* $
+    | " (?=[\d+(•]) (?:[^\w"•]|\d)* • (?:[^\w"]|\d)* "
+    """,
+    re.VERBOSE,
+)
 CUT = "it is as long as a spreadsheet's cell can be, so the rest was cut off"
 MASKED = "it has masked numbers: it was exported by an account that does not see numbers"
 
@@ -119,6 +126,8 @@ def damage_of_json(name: str, value: JSON, *, is_sent: bool = False) -> str:
     `is_sent` says that a report as it was sent has it: the platform writes telephone numbers as text, so a number is
     none of its own.
     """
+    if not is_sent and has_masks(as_text(value)):
+        return MASKED
     if name in TELEPHONES:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return _damage_of_id(name, str(int(value)), Columns(is_unicode=True))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -32,7 +33,16 @@ from dashboard.callkaro.import_row import (
     unguarded,
     with_time,
 )
-from dashboard.callkaro.report import DOCUMENTED_FIELDS, JSON, CallReport, Report, as_text, read_report, read_time
+from dashboard.callkaro.report import (
+    DOCUMENTED_FIELDS,
+    JSON,
+    CallReport,
+    Report,
+    as_text,
+    as_try,
+    read_report,
+    read_time,
+)
 from dashboard.callkaro.table_file import NotReadable, TableRow, look_at, rows_of
 
 NO_SID = "it has no callSid"
@@ -73,6 +83,15 @@ class Record(NamedTuple):
         """Which call it is: a report of what tells a call and its try, and of nothing else."""
         return CallReport.model_validate({name: self._text(name) for name in (*IDENTITY, "name")})
 
+    @property
+    def sid(self) -> str:
+        return self._text(SID).strip()
+
+    @property
+    def lacks_try(self) -> bool:
+        """Whether it does not say which try it is. A report as it was sent speaks of the first one then."""
+        return not self.body and as_try(self._text(TRY)) is None
+
     def _text(self, name: str) -> str:
         if self.cells is not None:
             return unguarded(self.cells.get(name) or "")
@@ -82,17 +101,31 @@ class Record(NamedTuple):
 def records_of(file: io.BufferedReader, order: str = "", zone: ZoneInfo = UTC) -> tuple[Source, Iterator[Record]]:
     """The calls of a file: JSON lines, one JSON object over many lines, a JSON list, or CSV with a line of names.
 
-    CSV is read twice, so its file must be one that can be taken back to its beginning.
+    A file is read more than once, so it must be one that can be taken back to its beginning.
     `order` is what the operator says of dates that may have the day or the month first, `zone` is the zone of the
     platform's times. Raises NotReadable, also while the records are read.
     """
     first = file.peek().removeprefix(_BOM).lstrip()
     if first and not first.startswith((b"[", b"{")):
         return _rows(file, order, zone)
-    source = Source(TimeColumn(order), Columns(is_unicode=True), zone)
-    if first.startswith(b"["):
-        return source, (_listed(f"call {number}", each) for number, each in enumerate(_list_in(file), 1))
-    return source, (_of_line(f"line {number}", line.strip()) for number, line in _lines(file) if line.strip())
+    calls = _calls_of(_list_in(file)) if first.startswith(b"[") else partial(_calls_in, file)
+    return Source(TimeColumn(order), Columns(is_unicode=True), zone, unclear=_unclear(calls)), calls()
+
+
+def _unclear(records: Callable[[], Iterator[Record]]) -> frozenset[str]:
+    """The callSids of several records that differ, one of which does not say which try it is.
+
+    They may be tries of one call, and the board would take the later ones for changes of the first.
+    """
+    lacking = {each.sid for each in records() if each.lacks_try} - {""}
+    contents: dict[str, int] = {}
+    unclear = set[str]()
+    for each in records() if lacking else ():
+        if not each.body and each.sid in lacking:
+            content = hash(repr(each.cells or each.data))
+            if contents.setdefault(each.sid, content) != content:
+                unclear.add(each.sid)
+    return frozenset(unclear)
 
 
 def take(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Taken:
@@ -116,6 +149,15 @@ def take(record: Record, known: Mapping[str, JSON] | None, source: Source) -> Ta
 
 
 # JSON
+
+
+def _calls_of(listed: list[JSON]) -> Callable[[], Iterator[Record]]:
+    return lambda: (_listed(f"call {number}", each) for number, each in enumerate(listed, 1))
+
+
+def _calls_in(file: io.BufferedReader) -> Iterator[Record]:
+    file.seek(0)
+    return (_of_line(f"line {number}", line.strip()) for number, line in _lines(file) if line.strip())
 
 
 def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
@@ -206,7 +248,11 @@ def _rows(file: io.BufferedReader, order: str, zone: ZoneInfo) -> tuple[Source, 
     for row in rows_of(file, table):
         source.columns.show(row.cells)
         source.times.show(unguarded(row.cells.get(TIME) or ""))
-    return source, (_record_of(row, is_ours=is_ours) for row in rows_of(file, table))
+
+    def calls() -> Iterator[Record]:
+        return (_record_of(row, is_ours=is_ours) for row in rows_of(file, table))
+
+    return source._replace(unclear=_unclear(calls)), calls()
 
 
 def _record_of(row: TableRow, *, is_ours: bool) -> Record:

@@ -61,6 +61,8 @@ class Source(NamedTuple):
     """in which its times are read that name none"""
     strange: tuple[str, ...] = ()
     """columns that are no field of a report: nothing is taken from them"""
+    unclear: frozenset[str] = frozenset()
+    """callSids of several records that differ, one of which does not say which try it is"""
 
 
 class Taken(NamedTuple):
@@ -100,9 +102,10 @@ def problems_of_json(
     data: Mapping[str, JSON], known: Mapping[str, JSON] | None, *, is_sent: bool = False
 ) -> tuple[str, ...]:
     """What is damaged in a call of a JSON file, by name. What the board has as it is here is not asked about."""
+    names = (*TELEPHONES, *NUMBERS) if is_sent else DOCUMENTED_FIELDS
     found = (
         (name, damage_of_json(name, data[name], is_sent=is_sent))
-        for name in (*TELEPHONES, *NUMBERS)
+        for name in names
         if (text := as_text(data.get(name))) and not (known and says_the_same(name, text, known.get(name)))
     )
     return tuple(f"{name}: {problem}" for name, problem in found if problem)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from dashboard.crew import StandsStill
-from dashboard.database import READERS, Database, is_away, kind_of, sqlite
+from dashboard.database import READERS, Database, is_away, kind_of, sqlite, sqlite_file
 from dashboard.database.clock import head_of, tick
 from dashboard.store.calls import changed_since
 from dashboard.store.inbox import Receipt, record
@@ -479,6 +479,28 @@ async def test_no_row_is_acknowledged_and_lost_while_the_file_is_replaced(tmp_pa
         await database.write(replace_file)
     await write_rows(database, [3])
     assert column_of(database, "SELECT b FROM a") == [3]
+    database.close()
+
+
+async def test_a_commit_during_which_the_file_system_had_an_error_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The kernel may answer the sync of such a commit with success and write nothing.
+    errors = tmp_path / "errors_count"
+    errors.write_text("0\n")
+    monkeypatch.setattr(sqlite_file, "_errors_file_of", lambda _: str(errors))
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    await database.write(lambda session: session.execute(text("CREATE TABLE a (b INTEGER PRIMARY KEY, c TEXT)")))
+
+    def meet_an_error(session: Session) -> None:
+        session.execute(text("INSERT INTO a VALUES (1, 'in doubt')"))
+        errors.write_text("1\n")
+
+    with pytest.raises(OSError, match="had an error during the commit") as refused:
+        await database.write(meet_an_error)
+    assert is_away(refused.value)
+    await write_rows(database, [2])
+    assert 2 in column_of(database, "SELECT b FROM a")
     database.close()
 
 

@@ -123,7 +123,7 @@ class Database:
                 result = fn(session)
                 opened = sqlite.file_of(session) if self.is_sqlite else None
             self._last_seen = session.info[LAST_SEEN]
-        # Where another file was put in place meanwhile, the commit went into the old one.
+        # A commit into a file that was replaced meanwhile, or that the kernel has not written, is no commit.
         if self.is_sqlite:
             self._file.check(opened)
         return result

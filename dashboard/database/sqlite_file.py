@@ -28,6 +28,8 @@ class SQLiteFile:
         self._lock = Lock()
         self._opened: Identity = None
         self._logs: dict[str, Identity] = {}
+        self._errors_file = ""
+        self._errors = b""
 
     @property
     def was_opened(self) -> bool:
@@ -38,13 +40,24 @@ class SQLiteFile:
         return _identity(str(self.path))
 
     def check(self, opened: Identity) -> None:
-        """Raises OSError where the path leads to another file than the one that a connection has opened, or to none.
+        """Raises OSError where what a connection has just committed may not be in the file at the path.
+
+        So it is where the path leads to another file than the one that it has opened, or to none, and where ext4 has
+        met an error meanwhile. A sync that waits while ext4 gives up its journal returns success (Linux 6.18), and
+        what it should have written is gone after the repair.
 
         It is not compared with the file that was opened last: a reader may have opened the new file already, while
         the writer's commit went into the old one.
         """
-        if opened is not None and self.identity() != opened:
+        if opened is None:
+            return
+        if self.identity() != opened:
             raise OSError(errno.ESTALE, "the database file was replaced", self.path)
+        count = self._count_of_errors()
+        if count != self._errors:
+            # Only this commit is in doubt: a file system may go on after an error.
+            self._errors = count
+            raise OSError(errno.EIO, "the file system had an error during the commit", self.path)
 
     def move_log_of_replaced_file(self) -> None:
         """To be called before a connection is opened. Raises OSError where the log cannot be moved."""
@@ -72,8 +85,29 @@ class SQLiteFile:
             # The first read opens the log, or makes it.
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
             self._opened = self.identity()
+            self._errors_file = _errors_file_of(self._opened)
+            self._errors = self._count_of_errors()
             self._logs = {ending: _identity(f"{self.path}{ending}") for ending in (_LOG, _LOG_INDEX)}
             return self._opened
+
+    def _count_of_errors(self) -> bytes:
+        """How many errors ext4 has met on the file's disk; b"" on another file system."""
+        if not self._errors_file:
+            return b""
+        try:
+            with open(self._errors_file, "rb", buffering=0) as file:  # noqa: PTH123 - after every transaction
+                return file.read()
+        except OSError:
+            return b""
+
+
+def _errors_file_of(opened: Identity) -> str:
+    """Where ext4 counts its errors for the disk of a file; "" on another file system or system."""
+    if opened is None:
+        return ""
+    device = os.path.realpath(f"/sys/dev/block/{os.major(opened[0])}:{os.minor(opened[0])}")
+    path = f"/sys/fs/ext4/{os.path.basename(device)}/errors_count"  # noqa: PTH119
+    return path if os.path.exists(path) else ""  # noqa: PTH110
 
 
 def write_back(connection: sqlite3.Connection) -> None:

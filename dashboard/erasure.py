@@ -226,8 +226,8 @@ async def _target(database: Database, number: str, region: str) -> Target:
     target = Target(number, region)
     is_short = len(digits_of(target.key)) < FEWEST_DIGITS and "@" not in target.key
     # All calls without a number share the key "": an empty shell variable would erase them together.
-    is_nobodys = not target.key or target.key.isdecimal()
-    if is_short and (is_nobodys or not await database.read(partial(calls_of, key=target.key))):
+    is_no_person = not target.key or target.key.isdecimal()
+    if is_short and (is_no_person or not await database.read(partial(calls_of, key=target.key))):
         raise TooShort(f"A number of fewer than {FEWEST_DIGITS} digits is nobody's. Give it whole, as calls show it.")
     return target
 

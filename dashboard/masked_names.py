@@ -17,6 +17,7 @@ from dashboard.calls import NOBODY, Facts
 from dashboard.filters import LONGEST_VALUE, NAMES, CallFilter
 from dashboard.masking import Mask, others_mask
 from dashboard.phone_numbers import DEFAULT_REGION, digits_of
+from dashboard.phone_numbers.escapes import FILLER, readings
 
 _TAIL_DIGITS = 7
 # Of one name; with more, every run of digits in it is masked.
@@ -24,8 +25,9 @@ _MOST_NUMBERS = 100
 # Anybody can ask for names that no call has: together with LONGEST_VALUE, some 10 MB at most.
 _NAMES_REMEMBERED = 4_000
 # Whose address it is cannot be known from a name alone, so each one is masked. Possessive, and only from the beginning
-# of a word or behind an escaped @: otherwise a word of 15,000 letters is read again from each of them.
-_ADDRESS = re.compile(r"(?:(?<=%40)|(?<![^\s@<>\"'(),;]))(?:(?!%40)[^\s@<>\"'(),;])++(?:@|%40)[^\s@<>\"'(),;]++")
+# of a word: otherwise a word of 15,000 letters is read again from each of them.
+_LETTER = rf"[^\s@<>\"'(),;{FILLER}]"
+_ADDRESS = re.compile(rf"(?<!{_LETTER}){_LETTER}++@{FILLER}*+(?:{_LETTER}|{FILLER})++")
 
 
 def masked_name(name: str, region: str) -> str:
@@ -43,7 +45,14 @@ def _masked(name: str, region: str) -> str:
 
 
 def _without_addresses(name: str) -> str:
-    return _ADDRESS.sub("•••••", name) if "@" in name or "%40" in name else name
+    """The name with each address masked, however its signs are escaped."""
+    spans = sorted({found.span() for reading in readings(name) for found in _ADDRESS.finditer(reading)})
+    parts, done = list[str](), 0
+    for start, end in spans:
+        if start >= done:
+            parts += [name[done:start], "•••••"]
+        done = max(done, end)
+    return "".join([*parts, name[done:]])
 
 
 def masked_filter(wanted: CallFilter, region: str) -> CallFilter:

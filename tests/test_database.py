@@ -482,8 +482,9 @@ async def test_no_row_is_acknowledged_and_lost_while_the_file_is_replaced(tmp_pa
     database.close()
 
 
+@pytest.mark.parametrize("is_opened_meanwhile", [False, True])
 async def test_a_commit_during_which_the_file_system_had_an_error_is_not_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_opened_meanwhile: bool
 ) -> None:
     # The kernel may answer the sync of such a commit with success and write nothing.
     errors = tmp_path / "errors_count"
@@ -495,6 +496,8 @@ async def test_a_commit_during_which_the_file_system_had_an_error_is_not_acknowl
     def meet_an_error(session: Session) -> None:
         session.execute(text("INSERT INTO a VALUES (1, 'in doubt')"))
         errors.write_text("1\n")
+        if is_opened_meanwhile:
+            assert column_of(database, "SELECT b FROM a") == []
 
     with pytest.raises(OSError, match="had an error during the commit") as refused:
         await database.write(meet_an_error)

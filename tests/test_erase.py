@@ -504,7 +504,7 @@ async def test_a_call_whose_things_have_reached_their_age_says_so(app: Callboard
 
 
 @pytest.mark.parametrize("number", ["", " ", "+", "-", "0000000", "anonymous", "unknown", "266696687"])
-def test_what_is_nobodys_number_erases_no_call_without_a_number(database: Database, number: str) -> None:
+def test_a_text_that_names_no_person_erases_no_call_without_a_number(database: Database, number: str) -> None:
     store(database, report("a", to="anonymous"), report("b", to=""), report("c", to=NUMBER))
     with pytest.raises(TooShort):
         asyncio.run(find(database, number))

@@ -134,9 +134,13 @@ def test_memory_goes_by_the_names_that_calls_have() -> None:
     assert 100 < len(names._numbers["campaign", name]) <= 101
 
 
-def test_an_address_in_a_name_is_masked_however_its_sign_is_written() -> None:
-    assert masked_name("ravi@pbx.example.in nov", "IN") == "••••• nov"
-    assert masked_name("ravi%40pbx.example.in nov", "IN") == "••••• nov"
+@pytest.mark.parametrize("at", ["@", "%40", "%2540", "&#64;", "&commat;", "\\u0040"])
+def test_an_address_in_a_name_is_masked_however_its_sign_is_escaped(at: str) -> None:
+    assert masked_name(f"ravi{at}pbx.example.in nov", "IN") == "••••• nov"
+    assert masked_name(f"asha and <ravi{at}pbx>, asha", "IN") == "asha and <•••••>, asha"
+
+
+def test_what_is_beside_an_address_in_a_name_stays() -> None:
     assert masked_name("%40ravi%40pbx.example.in nov", "IN") == "%40••••• nov"
     assert masked_name("<ravi@pbx.example.in>, 50% @ noon", "IN") == "<•••••>, 50% @ noon"
 

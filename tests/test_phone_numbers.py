@@ -305,6 +305,13 @@ def test_two_numbers_a_short_number_and_a_name_are_not_read_as_one_persons_numbe
     assert not person_key(text).startswith("+")
 
 
+@pytest.mark.parametrize("text", ["<tel:98123%2045670>", "<b>98123</b>45670", "<a href=tel:98123&nbsp;45670>"])
+def test_a_number_in_or_between_angle_brackets_is_found(text: str) -> None:
+    (found,) = Numbers([INDIAN_MOBILE.key]).find(text)
+    assert found.digits == INDIAN_MOBILE.core
+    assert [other.key for other in numbers_in(text)] == [INDIAN_MOBILE.key]
+
+
 def test_a_row_of_backslashes_is_read_once() -> None:
     # Read from each of them it takes minutes.
     text = "\\" * 200_000 + "u0039812345670"

@@ -259,7 +259,7 @@ def _honest_page(port: int) -> Iterator[dict[int, int]]:
 
 
 def _read_page(pipe: Connection, port: int) -> None:
-    connection = http.client.http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/live", headers={"Cookie": _cookie("hari")})
     answer = connection.getresponse()
     assert answer.status == 200, answer.status

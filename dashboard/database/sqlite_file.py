@@ -84,9 +84,12 @@ class SQLiteFile:
         with self._lock:
             # The first read opens the log, or makes it.
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
-            self._opened = self.identity()
-            self._errors_file = _errors_file_of(self._opened)
-            self._errors = self._count_of_errors()
+            now = self.identity()
+            if now != self._opened:
+                # Not for every connection: one that a reader opens would hide an error from the writer's commit.
+                self._errors_file = _errors_file_of(now)
+                self._errors = self._count_of_errors()
+            self._opened = now
             self._logs = {ending: _identity(f"{self.path}{ending}") for ending in (_LOG, _LOG_INDEX)}
             return self._opened
 

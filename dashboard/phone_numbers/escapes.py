@@ -15,14 +15,14 @@ _READ = re.compile(r"[\d@]|&[a-z]{2,8};")
 # Digits of other scripts, and those in circles, brackets or above the line.
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d|[²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]")
 # URLs, JSON and HTML write blanks, signs and digits in these ways, also twice over: %20 %2520 %39 \n \u0966 &#57;
-# &nbsp; &amp;nbsp; <br>. A row of backslashes is read once, from its beginning.
+# &nbsp; &amp;nbsp;. A row of backslashes is read once, from its beginning.
 _ESCAPE = re.compile(
     r"%(?:25){0,3}(?P<byte>[0-9a-f]{2})|(?<!\\)\\++(?:u(?P<unit>[0-9a-f]{4})|[nrtbfv])"
-    r"|&(?:amp;){0,3}(?:#x(?P<hex>[0-9a-f]{1,6});|#(?P<code>\d{1,7});|(?P<at>commat;)|[a-z]{2,8};)"
-    r"|</?[a-z][^<>]{0,40}>",
+    r"|&(?:amp;){0,3}(?:#x(?P<hex>[0-9a-f]{1,6});|#(?P<code>\d{1,7});|(?P<at>commat;)|[a-z]{2,8};)",
     re.IGNORECASE,
 )
-_MAY_ESCAPE = re.compile(r"[%\\&<]")
+_MAY_ESCAPE = re.compile(r"[%\\&]")
+_TAG = re.compile(r"</?[a-z][^<>]{0,40}>", re.IGNORECASE)
 # As spreadsheets write a long number: 9.19812345670E+11.
 _SCIENTIFIC = re.compile(r"(?<![\d.])(?P<first>[1-9])\.(?P<rest>\d{6,18})[eE]\+?(?P<exponent>\d{1,2})(?!\d)")
 _LARGEST_CODE = 0x10FFFF
@@ -34,7 +34,10 @@ def readings(text: str) -> Iterable[str]:
     """The text as it is and as its escapes read, letter under letter, with 0 to 9 for all digits; none without any."""
     if not text.isascii():
         text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)
-    return dict.fromkeys((text, _unescaped(text))) if _READ.search(text) else ()
+    if not _READ.search(text):
+        return ()
+    # Between two digits <br> is a separator; <tel:98123%2045670> holds a number itself.
+    return dict.fromkeys((text, _unescaped(text), _unescaped(_TAG.sub(_blank, text))))
 
 
 def end_of_escape(text: str, end: int) -> int:
@@ -42,6 +45,10 @@ def end_of_escape(text: str, end: int) -> int:
     while end < len(text) and text[end] == FILLER:
         end += 1
     return end
+
+
+def _blank(tag: re.Match[str]) -> str:
+    return " " + FILLER * (len(tag[0]) - 1)
 
 
 def _unescaped(text: str) -> str:
@@ -65,5 +72,5 @@ def _plain(escape: re.Match[str]) -> str:
 def _written_out(number: re.Match[str]) -> str:
     length = int(number["exponent"]) + 1
     digits = (number["first"] + number["rest"])[:length]
-    # One that leaves out more zeros than it has letters is rounded: it is nobody's number any more.
+    # One that leaves out more zeros than it has letters is rounded: its last digits are not known.
     return digits.ljust(length, "0").ljust(len(number[0]), FILLER) if length <= len(number[0]) else number[0]

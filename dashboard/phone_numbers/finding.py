@@ -27,7 +27,6 @@ _LONGEST = 30
 _NUMBERS_REMEMBERED = 20_000
 _GAP = rf"{FILLER}*(?:(?:[^\w{FILLER}]|_){FILLER}*){{0,{WIDEST_GAP}}}"
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{{_SHORTEST - 1},}}")
-_DIGIT = re.compile(r"\d")
 # The signs that a number may contain. After any other sign comes an extension, whose digits are not part of it.
 _PART = re.compile(r"[\d\s()+./-]+")
 # Two numbers in one field may have nothing but blanks or such signs between them: "9812345670/9876543210".
@@ -124,10 +123,9 @@ class Numbers:
         if any(each.is_whole for each in found):
             return True
         split = self.find_split(text)
-        is_apart = all(end <= each.start or each.end <= start for start, end in split for each in found)
-        # "+1 98123, then 45670" is a number of another country.
-        if not split or not is_apart:
+        if not split or any(start < each.end and each.start < end for start, end in split for each in found):
             return False
+        # "+1 98123, then 45670" is a number of another country.
         start = split[0][0]
         return not _CODE_BEFORE.search(text, max(0, start - _LONGEST_CODE), start)
 

@@ -60,9 +60,9 @@ _LONGEST_NUMBER = 30
 _FEWEST_SHOWN_IN_PART = 8
 _MOST_STEPS = 5
 LONGEST_KEY = 200
+"""PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 KEY_RULES = 2
 """Goes up when a number gets another key than before: the keys that are stored are then read again."""
-"""PostgreSQL refuses an index's entry over 2.7 kB: the report would never be stored."""
 _SHORTEST_INTERNATIONAL = 8
 
 

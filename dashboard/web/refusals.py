@@ -38,7 +38,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, bool], Refusal] = {}
-        """By reason, and whether it is certain: what a stranger sends pushes out no other reason."""
+        """By reason, and whether it is certain: a sender without the secret replaces no other reason."""
         self._certain_until = 0.0
         self._silent_until: dict[str, float] = {}
         self._since: Counter[int] = Counter()
